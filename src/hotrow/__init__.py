@@ -1,0 +1,1 @@
+"""Train, shrink and serve deep recommendation models on the servers you have."""

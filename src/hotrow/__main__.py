@@ -1,0 +1,5 @@
+"""``python -m hotrow``."""
+
+from hotrow.cli.main import main
+
+main()

@@ -1,0 +1,89 @@
+"""What every sub-command shares: the common options, printing a result, exit statuses.
+
+A sub-command's file parses, calls one library function and prints; it imports heavy packages
+inside its function, so that ``hotrow --help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hotrow.errors import UserError
+
+EXIT_OK = 0
+EXIT_DEFECT = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 130
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done to standard error.")]
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Send logs to standard error: warnings always, everything with ``-v``."""
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True
+    )
+
+
+def show(result: Mapping[str, Any], *, as_json: bool, text: str) -> None:
+    """Print a command's result: the JSON object when asked for, else ``text``."""
+    sys.stdout.write((json.dumps(result) if as_json else text) + "\n")
+    sys.stdout.flush()
+
+
+def table(title: str, rows: Mapping[str, object]) -> str:
+    """Lay out names and values in two aligned columns under a title."""
+    width = max((len(name) for name in rows), default=0)
+    lines = [title, *(f"  {name:<{width}}  {_shown(value)}" for name, value in rows.items())]
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def run(application: Callable[[], object]) -> int:
+    """Call the command line application and turn what it raises into an exit status."""
+    import click
+
+    try:
+        application()
+    except UserError as error:
+        return _complain(str(error))
+    except click.ClickException as error:
+        return _complain(_usage(error))
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away; nothing is left to say
+        return EXIT_OK
+    except Exception:  # noqa: BLE001 - the last resort of the process
+        traceback.print_exc()
+        sys.stderr.write("error: this is a defect in hotrow; please report the lines above\n")
+        return EXIT_DEFECT
+    return EXIT_OK
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
+    return EXIT_USER
+
+
+def _usage(error: Any) -> str:
+    message = str(error.format_message())
+    context = getattr(error, "ctx", None)
+    return f"{message} (see: {context.command_path} --help)" if context is not None else message

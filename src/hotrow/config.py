@@ -1,0 +1,152 @@
+"""Frozen configuration dataclasses: from JSON, to JSON, and with ``key=value`` overrides.
+
+Every configurable class has one frozen dataclass beside it; this module is the only code that
+reads or overrides them. Type checks are msgspec's; messages name the dotted field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from hotrow.errors import ConfigError
+
+Config = TypeVar("Config")
+
+_MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+
+
+def to_mapping(config: object) -> dict[str, Any]:
+    """Return a configuration as plain JSON types."""
+    mapping: dict[str, Any] = msgspec.to_builtins(config)
+    return mapping
+
+
+def from_mapping(cls: type[Config], mapping: Mapping[str, Any], *, where: str = "") -> Config:
+    """Build a configuration from JSON types; unknown, missing and mistyped fields are errors.
+
+    Args:
+        cls: the frozen dataclass to build.
+        mapping: its fields as plain JSON types.
+        where: prefix of field names in messages, e.g. ``"runs/a/config.json: model"``.
+
+    Raises:
+        ConfigError: names the field, what was found and what was expected.
+    """
+    _refuse_unknown_fields(cls, mapping, where)
+    return _convert(cls, mapping, where, strict=True)
+
+
+def override(config: Config, settings: Mapping[str, str], *, where: str = "") -> Config:
+    """Return ``config`` with dotted fields replaced by values given as text.
+
+    >>> override(TrainConfig(), {"batch_size": "4096", "tables.lr": "0.02"})
+
+    Raises:
+        ConfigError: an unknown field, or a value of the wrong type.
+    """
+    mapping = to_mapping(config)
+    for key, text in settings.items():
+        *parents, leaf = key.split(".")
+        node = mapping
+        for parent in parents:
+            node = node.get(parent, {})
+            if not isinstance(node, dict):
+                node = {}
+        if leaf not in node:
+            raise ConfigError(_join(where, key), text, f"one of the fields {', '.join(leaves(mapping))}")
+        node[leaf] = _parse(text, node[leaf])
+    return _convert(type(config), mapping, where, strict=False)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+    """Split ``["key=value", ...]`` as given to ``--set``.
+
+    Raises:
+        ConfigError: an entry without ``=``.
+    """
+    parsed = {}
+    for entry in settings:
+        key, equals, value = entry.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError("--set", entry, "key=value, for example batch_size=4096")
+        parsed[key.strip()] = value.strip()
+    return parsed
+
+
+def leaves(mapping: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted names of all fields that hold a value."""
+    names: list[str] = []
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            names.extend(leaves(value, f"{prefix}{key}."))
+        else:
+            names.append(prefix + key)
+    return names
+
+
+def _parse(text: str, current: object) -> object:
+    """Read text as JSON where the field holds a list; ``null``/``none`` clear an optional field."""
+    if text.lower() in ("null", "none"):
+        return None
+    if isinstance(current, list):
+        body = text.strip("[]()")
+        return [part.strip() for part in body.split(",") if part.strip()]
+    return text
+
+
+def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, strict: bool) -> Config:
+    try:
+        return msgspec.convert(mapping, cls, strict=strict)
+    except msgspec.ValidationError as error:
+        match = _MESSAGE.fullmatch(str(error))
+        assert match is not None
+        path = (match["path"] or "").lstrip(".")
+        value = _lookup(mapping, path)
+        expected = _allowed(cls, path) or match["problem"].partition("Expected ")[2].partition(",")[0].strip(
+            "`"
+        )
+        raise ConfigError(_join(where, path), value, expected or match["problem"]) from error
+
+
+def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> None:
+    hints = get_type_hints(cls)
+    for key, value in mapping.items():
+        if key not in hints:
+            raise ConfigError(_join(where, key), value, f"one of the fields {', '.join(hints)}")
+        if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
+            _refuse_unknown_fields(hints[key], value, _join(where, key))
+
+
+def _lookup(mapping: object, path: str) -> object:
+    for key in re.findall(r"[^.\[\]]+", path):
+        if isinstance(mapping, Mapping):
+            mapping = mapping.get(key)
+        elif isinstance(mapping, Sequence) and key.isdigit():
+            mapping = mapping[int(key)]
+        else:
+            return None
+    return mapping
+
+
+def _allowed(cls: Any, path: str) -> str:
+    """Return the values of a Literal field as a phrase, or an empty string."""
+    hint: Any = cls
+    for key in re.findall(r"[^.\[\]]+", path):
+        if dataclasses.is_dataclass(hint):
+            hint = get_type_hints(hint).get(key)
+        elif key.isdigit() or key == "...":
+            hint = next(iter(get_args(hint)), None)
+        else:
+            return ""
+    if get_origin(hint) is Literal:
+        return " or ".join(str(value) for value in get_args(hint))
+    return ""
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where and key else where or key

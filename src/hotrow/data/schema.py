@@ -1,0 +1,144 @@
+"""The schema of a prepared data set: which features there are and how raw values are encoded.
+
+The schema travels from the data set into every run and artifact, so that raw rows are encoded
+when ranking exactly as they were for training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hotrow.config import from_mapping, to_mapping
+from hotrow.errors import ConfigError, SchemaMismatchError
+from hotrow.types import Inputs
+
+UNSEEN_ID = 0
+"""Row id of a categorical value that training never saw, or saw fewer than ``min_count`` times."""
+
+MISSING_ID = 1
+"""Row id of an absent categorical value."""
+
+RESERVED_IDS = 2
+"""Rows 0 and 1 of every table are taken by ``UNSEEN_ID`` and ``MISSING_ID``."""
+
+Transform = Literal["signed_log1p", "identity"]
+Encoding = Literal["vocabulary", "hash"]
+KeyType = Literal["hex32"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseFeature:
+    """A numeric feature.
+
+    Attributes:
+        name: column name.
+        transform: ``signed_log1p`` is sign(x) * log(1 + |x|): the usual log transform, extended
+            to negative counters without losing them; ``identity`` keeps the value.
+        missing: encoded value of an absent number.
+    """
+
+    name: str
+    transform: Transform = "signed_log1p"
+    missing: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoricalFeature:
+    """A single-valued categorical feature.
+
+    Attributes:
+        name: column name.
+        rows: E, rows of its embedding table: the kept ids plus the two reserved ones.
+        encoding: ``vocabulary`` maps kept ids to rows by decreasing frequency; ``hash`` maps
+            every id to one of ``rows - 2`` rows.
+        key_type: how raw text becomes a 64-bit key; ``hex32`` is Criteo's 8 hexadecimal digits.
+        min_count: ids seen fewer times in the training split are ``UNSEEN_ID`` (vocabulary only).
+    """
+
+    name: str
+    rows: int
+    encoding: Encoding = "vocabulary"
+    key_type: KeyType = "hex32"
+    min_count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.rows < RESERVED_IDS:
+            raise ConfigError(f"{self.name}.rows", self.rows, f"at least {RESERVED_IDS}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """All features of a data set, in column order.
+
+    Attributes:
+        format: name of the raw log's format, e.g. ``"criteo"``.
+        label: name of the label column.
+        dense: the N dense features.
+        categorical: the F categorical features.
+    """
+
+    format: str
+    label: str
+    dense: tuple[DenseFeature, ...]
+    categorical: tuple[CategoricalFeature, ...]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of each categorical feature's table, in column order."""
+        return tuple(feature.rows for feature in self.categorical)
+
+    def inputs(self) -> Inputs:
+        """Return what a model must know of this schema."""
+        names = tuple(feature.name for feature in self.categorical)
+        return Inputs(num_dense=len(self.dense), names=names, rows=self.rows)
+
+    def fingerprint(self) -> str:
+        """Return a short digest that two schemas share only when they encode alike."""
+        text = json.dumps(self.to_mapping(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the schema as plain JSON types."""
+        return to_mapping(self)
+
+    @classmethod
+    def from_mapping(cls, mapping: dict[str, Any], *, where: str) -> Schema:
+        """Read a schema; ``where`` names the file in messages.
+
+        Raises:
+            ConfigError: a field is unknown, missing or of the wrong type.
+        """
+        return from_mapping(cls, mapping, where=where)
+
+    def require_same(self, other: Schema, *, this: str, that: str) -> None:
+        """Check that two schemas encode alike.
+
+        Raises:
+            SchemaMismatchError: names the first difference; ``this`` and ``that`` say whose they are.
+        """
+        difference = _first_difference(self.to_mapping(), other.to_mapping(), "")
+        if difference is not None:
+            field, mine, theirs = difference
+            raise SchemaMismatchError(f"{this} and {that} differ in {field}: {mine!r} against {theirs!r}")
+
+
+def _first_difference(mine: Any, theirs: Any, field: str) -> tuple[str, object, object] | None:
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for key in mine:
+            found = _first_difference(mine[key], theirs.get(key), f"{field}.{key}" if field else key)
+            if found is not None:
+                return found
+        return None
+    if isinstance(mine, (list, tuple)) and isinstance(theirs, (list, tuple)):
+        if len(mine) != len(theirs):
+            return f"number of {field} features", len(mine), len(theirs)
+        for index, (left, right) in enumerate(zip(mine, theirs, strict=True)):
+            label = left.get("name", index) if isinstance(left, dict) else index
+            found = _first_difference(left, right, f"{field}.{label}")
+            if found is not None:
+                return found
+        return None
+    return None if mine == theirs else (field, mine, theirs)

@@ -1,0 +1,115 @@
+"""Every exception hotrow raises on purpose.
+
+    HotrowError
+    ├── UserError              the user can mend it: exit status 2, one line, no traceback
+    │   ├── ConfigError        a configuration field: names field, value and what was expected
+    │   ├── DataError          input data: names file, line and column
+    │   ├── SchemaMismatchError  two things that must agree (data set, model, artifact) do not
+    │   ├── ArtifactError      a served model that is missing, cut short or altered
+    │   ├── CheckpointError    a checkpoint that is missing, cut short or altered
+    │   ├── MissingFileError   a file or folder that should exist
+    │   ├── OutputExistsError  an output that would be overwritten
+    │   ├── StorageError       the disk is full or refuses to be written
+    │   └── BackendUnavailableError  a backend was asked for by name and is not there
+    └── InternalError          a defect in hotrow: exit status 1
+
+Messages are one line, say what was found and what was expected, and where it helps what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HotrowError(Exception):
+    """Base of every exception raised on purpose by hotrow."""
+
+
+class UserError(HotrowError):
+    """Something the user can mend; the command line exits with status 2."""
+
+
+class ConfigError(UserError):
+    """A configuration value outside what is allowed.
+
+    Args:
+        field: dotted name of the field, e.g. ``"train.batch_size"``.
+        value: what was given.
+        expected: what would have been accepted, as a phrase.
+    """
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        self.field = field
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{field}: got {value!r}, expected {expected}")
+
+
+class DataError(UserError):
+    """Input data that cannot be used.
+
+    Args:
+        file: the file it was found in.
+        reason: what was found and what was expected.
+        line: 1-based line number, when known.
+        column: column name, when known.
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        reason: str,
+        *,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        self.file = str(file)
+        self.reason = reason
+        self.line = line
+        self.column = column
+        place = self.file
+        if line is not None:
+            place += f", line {line}"
+        if column is not None:
+            place += f", column {column}"
+        super().__init__(f"{place}: {reason}")
+
+
+class SchemaMismatchError(UserError):
+    """Two things that must agree on their features (data set, model, artifact) do not."""
+
+
+class ArtifactError(UserError):
+    """A model artifact that is missing, cut short or altered."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint that is missing, cut short or altered."""
+
+
+class MissingFileError(UserError):
+    """A file or folder that should exist does not."""
+
+    def __init__(self, path: str | Path, expected: str) -> None:
+        self.path = str(path)
+        super().__init__(f"{path}: not found, expected {expected}")
+
+
+class OutputExistsError(UserError):
+    """An output is in the way."""
+
+    def __init__(self, path: str | Path, remedy: str) -> None:
+        self.path = str(path)
+        super().__init__(f"{path}: already exists; {remedy}")
+
+
+class StorageError(UserError):
+    """The disk is full, or the target cannot be written."""
+
+
+class BackendUnavailableError(UserError):
+    """A backend was asked for by name and is not available in this installation."""
+
+
+class InternalError(HotrowError):
+    """A defect in hotrow; the command line exits with status 1."""
