@@ -90,10 +90,10 @@ def leaves(mapping: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _parse(text: str, current: object) -> object:
-    """Read text as JSON where the field holds a list; ``null``/``none`` clear an optional field."""
+    """Split text where the field holds a sequence; ``null`` and ``none`` clear an optional field."""
     if text.lower() in ("null", "none"):
         return None
-    if isinstance(current, list):
+    if isinstance(current, (list, tuple)):
         body = text.strip("[]()")
         return [part.strip() for part in body.split(",") if part.strip()]
     return text

@@ -46,11 +46,12 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         StorageError: the disk is full or refuses to be written.
     """
     target = target.absolute()
+    with storage_errors(target):
+        _remove_abandoned(target)
     if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
         raise OutputExistsError(target, "choose another folder or pass --overwrite")
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target)
         partial = target.parent / f".{target.name}.partial-{os.getpid()}"
         partial.mkdir()
         try:

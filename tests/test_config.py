@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from hotrow.config import from_mapping, override, parse_settings, to_mapping
+from hotrow.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    kind: Literal["sgd", "adam"] = "sgd"
+    lr: float = 0.1
+    widths: tuple[int, ...] = (4, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    steps: int = 10
+    limit: int | None = None
+    shuffle: bool = True
+    inner: Inner = field(default_factory=Inner)
+    many: tuple[Inner, ...] = ()
+
+
+def test_round_trips_through_json_types() -> None:
+    config = Outer(steps=3, inner=Inner(kind="adam", widths=(8,)), many=(Inner(lr=0.5),))
+    assert from_mapping(Outer, to_mapping(config)) == config
+
+
+def test_overrides_nested_fields_from_text() -> None:
+    settings = parse_settings(
+        ["steps=7", "inner.lr = 0.25", "inner.widths=[16,8]", "shuffle=false", "limit=9"]
+    )
+    config = override(Outer(), settings)
+    assert config == Outer(steps=7, limit=9, shuffle=False, inner=Inner(lr=0.25, widths=(16, 8)))
+    assert override(config, {"limit": "none"}).limit is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "field_name", "expected"),
+    [
+        ("stepz=1", "stepz", "one of the fields"),
+        ("steps.more=1", "steps.more", "one of the fields"),
+        ("steps=many", "steps", "int"),
+        ("inner.kind=rmsprop", "inner.kind", "sgd or adam"),
+        ("inner.widths=a,b", "inner.widths", "int"),
+    ],
+)
+def test_a_bad_override_names_field_value_and_expectation(
+    setting: str, field_name: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(Outer(), parse_settings([setting]))
+    assert caught.value.field.startswith(field_name)
+    assert expected in caught.value.expected
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"unknown": 1}, "file.json.unknown"),
+        ({"inner": {"unknown": 1}}, "file.json.inner.unknown"),
+        ({"steps": "3"}, "file.json.steps: got '3', expected int"),
+        ({"many": [{"kind": "x"}]}, "sgd or adam"),
+    ],
+)
+def test_reading_names_the_field(mapping: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(Outer, mapping, where="file.json")
+    assert message in str(caught.value)
+
+
+def test_a_setting_without_equals_is_refused() -> None:
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_settings(["batch_size"])
