@@ -10,6 +10,8 @@
     │   ├── MissingFileError   a file or folder that should exist
     │   ├── OutputExistsError  an output that would be overwritten
     │   ├── StorageError       the disk is full or refuses to be written
+    │   ├── DivergedError      a model whose outputs or loss stopped being finite numbers
+    │   ├── RequestError     a request to the server that cannot be answered as it is
     │   └── BackendUnavailableError  a backend was asked for by name and is not there
     └── InternalError          a defect in hotrow: exit status 1
 
@@ -107,8 +109,25 @@ class StorageError(UserError):
     """The disk is full, or the target cannot be written."""
 
 
+class DivergedError(UserError):
+    """A model whose outputs or loss stopped being finite numbers."""
+
+
 class BackendUnavailableError(UserError):
     """A backend was asked for by name and is not available in this installation."""
+
+
+class RequestError(UserError):
+    """A request to the server that cannot be answered as it is.
+
+    Args:
+        message: what was found and what was expected; it is sent to the client.
+        status: HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class InternalError(HotrowError):

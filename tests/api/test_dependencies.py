@@ -10,7 +10,7 @@ import hotrow
 SOURCE = Path(hotrow.__file__).parent
 
 LAYERS = (
-    {"errors", "units", "types", "config", "files", "progress"},
+    {"errors", "units", "types", "config", "files", "progress", "version"},
     {"kernels", "metrics"},
     {"data", "layers", "embedding"},
     {"models", "synth"},

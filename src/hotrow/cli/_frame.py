@@ -22,6 +22,13 @@ EXIT_DEFECT = 1
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130
 
+_USAGE_ERROR = next(
+    kind
+    for kind in typer.BadParameter.__mro__
+    if issubclass(kind, Exception) and kind.__name__ == "ClickException"
+)
+"""Base of what typer raises for wrong arguments; newer versions carry a click of their own."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done to standard error.")]
 
@@ -55,27 +62,25 @@ def _shown(value: object) -> str:
 
 def run(application: Callable[[], object]) -> int:
     """Call the command line application and turn what it raises into an exit status."""
-    import click
-
     try:
-        application()
+        status = application()  # typer returns the status of --help (0) and of Ctrl-C (130)
     except UserError as error:
         return _complain(str(error))
-    except click.ClickException as error:
+    except _USAGE_ERROR as error:
         return _complain(_usage(error))
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("interrupted\n")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away; nothing is left to say
-        return EXIT_OK
+    except (KeyboardInterrupt, typer.Abort):
+        status = EXIT_INTERRUPTED
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        return EXIT_OK  # the reader of our output went away; nothing is left to say
     except Exception:  # noqa: BLE001 - the last resort of the process
         traceback.print_exc()
         sys.stderr.write("error: this is a defect in hotrow; please report the lines above\n")
         return EXIT_DEFECT
-    return EXIT_OK
+    if status == EXIT_INTERRUPTED:
+        sys.stderr.write("interrupted\n")
+    return status if isinstance(status, int) else EXIT_OK
 
 
 def _complain(message: str) -> int:

@@ -7,6 +7,12 @@ import sys
 import typer
 
 from hotrow.cli import _frame
+from hotrow.cli.evaluate import evaluate
+from hotrow.cli.models import models
+from hotrow.cli.prepare import prepare
+from hotrow.cli.rank import rank
+from hotrow.cli.serve import serve
+from hotrow.cli.train import train
 
 app = typer.Typer(
     name="hotrow",
@@ -21,6 +27,14 @@ app = typer.Typer(
 @app.callback()
 def _callback() -> None:
     """Train, shrink and serve deep recommendation models on the servers you have."""
+
+
+app.command()(models)
+app.command()(prepare)
+app.command()(train)
+app.command()(evaluate)
+app.command()(rank)
+app.command()(serve)
 
 
 def main() -> None:

@@ -1,1 +1,30 @@
-""""""
+"""The model zoo. Models only map a batch to logits: embeddings are injected, and losses,
+optimizers, devices and files are other packages' concern.
+"""  # noqa: D205
+
+from hotrow.models.base import ModelConfig, ModelFacts, RankingModel
+from hotrow.models.dlrm import DLRM, DLRMConfig
+from hotrow.models.registry import (
+    build_model,
+    config_type,
+    model_name,
+    preset,
+    presets,
+    register,
+    register_preset,
+)
+
+__all__ = [
+    "DLRM",
+    "DLRMConfig",
+    "ModelConfig",
+    "ModelFacts",
+    "RankingModel",
+    "build_model",
+    "config_type",
+    "model_name",
+    "preset",
+    "presets",
+    "register",
+    "register_preset",
+]

@@ -1,1 +1,7 @@
-""""""
+"""The model server: Open Inference Protocol v2 and a plain ranking call over HTTP."""
+
+from hotrow.serving.limits import Limits
+from hotrow.serving.server import ServerConfig, serve
+from hotrow.serving.service import RankingService, Scorer
+
+__all__ = ["Limits", "RankingService", "Scorer", "ServerConfig", "serve"]

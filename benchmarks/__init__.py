@@ -1,0 +1,1 @@
+"""Measurements: one module per suite, behind green tests, results in ``benchmarks/results``."""

@@ -1,0 +1,83 @@
+"""``python -m benchmarks SUITE...``: test first, then measure, then write the results.
+
+A suite whose correctness tests are red is not run: a fast wrong answer is no result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks._machine import facts
+from benchmarks.registry import SUITES, Suite
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    """Run the suites named on the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "suites", nargs="+", choices=[*SUITES, "all"], metavar="SUITE", help=f"{', '.join(SUITES)} or all"
+    )
+    names = parser.parse_args().suites
+    for name in SUITES if "all" in names else names:
+        if not _tests_pass(SUITES[name]):
+            sys.stderr.write(f"benchmark {name}: refused, the tests of what it times are red\n")
+            return 1
+        _write(name, SUITES[name], importlib.import_module(SUITES[name].module).run())
+    return 0
+
+
+def _tests_pass(suite: Suite) -> bool:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", *suite.tests]
+    return subprocess.run(command, check=False, stdout=sys.stderr).returncode == 0
+
+
+def _write(name: str, suite: Suite, result: Mapping[str, Any]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    machine = facts()
+    record = {"suite": name, "measures": suite.measures, "machine": machine, "result": result}
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+    lines = [
+        f"# {name}",
+        "",
+        f"{suite.measures[0].upper()}{suite.measures[1:]}. Made by `make bench-{name}` on {machine['date']}, "
+        f"commit {machine['commit']}, {machine['cores']} cores of {machine['cpu']}.",
+        "",
+        "| what | figure |",
+        "| --- | ---: |",
+        *(f"| {key} | {_shown(value)} |" for key, value in _flat(result).items()),
+    ]
+    text = "\n".join(lines) + "\n"
+    (RESULTS / f"{name}.md").write_text(text)
+    sys.stdout.write(text)
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    """Flatten nested results to dotted names."""
+    if isinstance(value, Mapping):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = {str(index): item for index, item in enumerate(value)}.items()
+    else:
+        return {prefix: value}
+    flat: dict[str, object] = {}
+    for key, item in entries:
+        flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+sys.exit(main())

@@ -1,0 +1,117 @@
+"""Writing an artifact."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hotrow.artifact._checksums import write_checksums
+from hotrow.artifact._tensors import dtype_name, write_tensors
+from hotrow.artifact.manifest import (
+    DENSE_FILE,
+    EMBEDDINGS,
+    FORMAT_VERSION,
+    TABLES_FILE,
+    VOCAB_FOLDER,
+    Manifest,
+    ModelEntry,
+    TableEntry,
+    TensorEntry,
+    write_manifest,
+)
+from hotrow.config import to_mapping
+from hotrow.data.schema import Schema
+from hotrow.errors import MissingFileError
+from hotrow.files import atomic_folder
+from hotrow.models import ModelConfig, RankingModel
+from hotrow.version import hotrow_version
+
+
+def save_artifact(
+    folder: Path,
+    *,
+    model: RankingModel,
+    model_name: str,
+    model_config: ModelConfig,
+    schema: Schema,
+    vocab_folder: Path,
+    metrics: Mapping[str, Any],
+    overwrite: bool = False,
+) -> None:
+    """Write a trained model as a folder that ranks raw rows on its own; it is complete or absent.
+
+    Args:
+        folder: the artifact to write.
+        model: the trained model, on any device.
+        model_name: the model's registered name.
+        model_config: its configuration.
+        schema: of the data set that it was trained on.
+        vocab_folder: that data set's vocabularies, copied into the artifact.
+        metrics: what was measured of it, as plain JSON types; NaN and infinities become null.
+        overwrite: replace an artifact that is there.
+
+    Raises:
+        OutputExistsError: ``folder`` holds something and ``overwrite`` is false.
+        MissingFileError: there is no ``vocab_folder``.
+        StorageError: the disk is full or refuses to be written.
+    """
+    if not vocab_folder.is_dir():
+        raise MissingFileError(vocab_folder, "the vocabularies of a prepared data set")
+    dense, tables = _split_state(model, model_config)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        hotrow_version=hotrow_version(),
+        model=ModelEntry(name=model_name, config=to_mapping(model_config)),
+        schema=schema.to_mapping(),
+        dense=tuple(
+            TensorEntry(name=name, file=DENSE_FILE, dtype=dtype_name(tensor), shape=tuple(tensor.shape))
+            for name, tensor in dense.items()
+        ),
+        tables=tuple(
+            TableEntry(
+                name=name,
+                file=TABLES_FILE,
+                dtype=dtype_name(tensor),
+                rows=tensor.shape[0],
+                width=tensor.shape[1],
+            )
+            for name, tensor in tables.items()
+        ),
+        metrics=_finite(metrics),
+    )
+    with atomic_folder(folder, overwrite=overwrite) as partial:
+        write_tensors(partial / DENSE_FILE, dense)
+        write_tensors(partial / TABLES_FILE, tables)
+        (partial / VOCAB_FOLDER).mkdir()
+        for file in sorted(vocab_folder.glob("*.arrow")):
+            shutil.copyfile(file, partial / VOCAB_FOLDER / file.name)
+        write_manifest(partial, manifest)
+        write_checksums(partial)
+
+
+def _split_state(model: RankingModel, config: ModelConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the networks' tensors and the tables' weights; optimizer state is left out."""
+    state = model.state_dict()
+    dense = {name: _plain(tensor) for name, tensor in state.items() if not name.startswith(EMBEDDINGS)}
+    tables = {table.name: _plain(state[f"{EMBEDDINGS}tables.{table.name}.weight"]) for table in config.tables}
+    return dense, tables
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Return a tensor on the CPU, float32 if it holds real numbers."""
+    return tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else torch.int64)
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON types without the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,95 @@
+"""A loaded artifact: raw rows in, click probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hotrow.data.encoder import Encoder
+from hotrow.data.formats import RawFormat, get_format
+from hotrow.data.raw import RawBlock
+from hotrow.data.schema import Schema
+from hotrow.errors import SchemaMismatchError
+from hotrow.models import RankingModel
+from hotrow.types import Batch
+
+BATCH_ROWS = 4096
+"""Rows scored at a time: enough to fill the cores, little enough to stay in their caches."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Artifact:
+    """A trained model with all that it needs to rank raw rows.
+
+    Attributes:
+        path: the folder it was loaded from.
+        name: the model's registered name.
+        model: in evaluation mode, without gradients.
+        schema: features and how raw values are encoded.
+        encoder: from raw rows to the model's input.
+        metrics: what was measured of the model when it was written.
+    """
+
+    path: Path
+    name: str
+    model: RankingModel
+    schema: Schema
+    encoder: Encoder
+    metrics: Mapping[str, Any]
+
+    @cached_property
+    def format(self) -> RawFormat:
+        """The format that reads raw rows, from a log or as mappings.
+
+        Raises:
+            ConfigError: this version of hotrow does not have the schema's format.
+            SchemaMismatchError: the format's columns are not those of the schema.
+        """
+        raw_format = get_format(self.schema.format)
+        dense = [feature.name for feature in raw_format.dense]
+        found = [feature.name for feature in self.schema.dense]
+        found += [feature.name for feature in self.schema.categorical]
+        if found != [*dense, *raw_format.categorical]:
+            raise SchemaMismatchError(
+                f"{self.path}: its schema has columns {', '.join(found)}, "
+                f"format {raw_format.name} has {', '.join((*dense, *raw_format.categorical))}"
+            )
+        return raw_format
+
+    def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
+        """Read rows given as mappings of column names to raw values; absent or None is missing.
+
+        Raises:
+            DataError: names the row and column of a value that the format does not allow.
+        """
+        return self.format.block_from_rows(rows)
+
+    def score(self, block: RawBlock) -> NDArray[np.float32]:
+        """Return the click probability of each row; may be called from several threads.
+
+        Args:
+            block: B raw rows; labels, if any, are not looked at.
+
+        Returns:
+            (B,) float32 in [0, 1].
+        """
+        scores = np.empty(len(block), dtype=np.float32)
+        for start in range(0, len(block), BATCH_ROWS):
+            rows = slice(start, start + BATCH_ROWS)
+            part = RawBlock(block.dense[rows], block.keys[:, rows], None)
+            scores[rows] = self._score_batch(part)
+        return scores
+
+    def _score_batch(self, block: RawBlock) -> NDArray[np.float32]:
+        encoded = self.encoder.encode(block)
+        with torch.inference_mode():
+            batch = Batch(torch.from_numpy(encoded.dense), torch.from_numpy(encoded.ids))
+            scores: NDArray[np.float32] = torch.sigmoid(self.model(batch)).numpy()
+        return scores

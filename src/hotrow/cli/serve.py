@@ -1,0 +1,61 @@
+"""``hotrow serve``: the model server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotrow.cli._frame import VerboseOption, set_up_logging
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run, or the model folder of one.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model in addresses; its registered name without.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Worker processes; this version has one.")] = 1,
+    drain_s: Annotated[
+        float, typer.Option(help="After SIGTERM: seconds to answer on while reporting not ready.")
+    ] = 1.0,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve a model over HTTP: Open Inference Protocol v2, and a plain ranking call.
+
+    GET /v2/health/live, /v2/health/ready, /v2/models/NAME; POST /v2/models/NAME/infer with tensors
+    "dense" [rows, N] (numbers as in the log, null where missing) and "categorical" [rows, F] (BYTES,
+    ids as text, "" where missing); POST /v1/rank with {"context": {feature: value}, "candidates":
+    [{feature: value}, ...], "top_k": n}. SIGTERM finishes what was begun and ends with status 0.
+
+    \b
+    Example:
+      hotrow serve runs/a --port 8000 &
+      curl localhost:8000/v1/rank -d '{"context": {"I1": 3}, "candidates": [{"C1": "68fd1e64"}, {}]}'
+    """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
+    from hotrow.artifact import find_artifact, load_artifact
+    from hotrow.errors import ConfigError
+    from hotrow.serving import RankingService, ServerConfig
+    from hotrow.serving import serve as run_server
+
+    set_up_logging(verbose)
+    if workers != 1:
+        raise ConfigError("--workers", workers, "1: this version serves with one worker")
+    config = ServerConfig(host=host, port=port, drain_seconds=drain_s)
+    folder = find_artifact(run)
+
+    def load() -> RankingService:
+        artifact = load_artifact(folder)
+        service = RankingService(name or artifact.name, artifact, config.limits)
+        service.warm_up()
+        return service
+
+    run_server(load, config, announce=_announce)
+
+
+def _announce(name: str, url: str) -> None:
+    sys.stderr.write(f"serving {name} at {url} (POST /v2/models/{name}/infer, POST /v1/rank)\n")
+    sys.stderr.flush()

@@ -1,0 +1,130 @@
+"""Third pass of ``prepare``: each categorical feature's vocabulary, and its keys turned into ids."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hotrow.data.counting import MAX_DISTINCT, count_keys
+from hotrow.data.encoder import FeatureEncoder, HashEncoder, VocabularyEncoder
+from hotrow.data.schema import MISSING_ID, UNSEEN_ID, CategoricalFeature
+from hotrow.data.stage import Stage
+from hotrow.data.vocabulary import VOCABULARY_FOLDER, Vocabulary, vocabulary_path
+from hotrow.progress import progress
+
+_ROWS_AT_ONCE = 1 << 21  # rows of one feature counted or encoded at once; a multiple of 8
+_MAX_THREADS = 2  # each may hold the counts of MAX_DISTINCT ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSummary:
+    """One feature of a prepared data set.
+
+    Attributes:
+        name: column name.
+        kind: ``dense`` or ``categorical``.
+        rows: E, rows of its table; None for a dense feature.
+        encoding: ``vocabulary`` or ``hash``; None for a dense feature.
+        distinct: different ids in the training split; None where they were not counted.
+        unseen_share: share of all rows that have ``UNSEEN_ID``.
+        missing_share: share of all rows that have ``MISSING_ID``.
+    """
+
+    name: str
+    kind: Literal["dense", "categorical"]
+    rows: int | None = None
+    encoding: str | None = None
+    distinct: int | None = None
+    unseen_share: float | None = None
+    missing_share: float | None = None
+
+
+def encode_features(
+    stage: Stage,
+    features: Sequence[CategoricalFeature],
+    folder: Path,
+    *,
+    train: range,
+    show_progress: bool,
+) -> tuple[tuple[CategoricalFeature, ...], tuple[FeatureSummary, ...]]:
+    """Encode every feature within the stage; the keys there are replaced by ids.
+
+    Args:
+        stage: all accepted rows.
+        features: in column order; ``rows`` is final for hashed ones only.
+        folder: takes the folder of vocabularies.
+        train: the rows that ids are counted over.
+        show_progress: report progress on standard error.
+
+    Returns:
+        The features with their numbers of rows, and what is told of each.
+    """
+    vocabularies = folder / VOCABULARY_FOLDER
+    vocabularies.mkdir()
+    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    encode = partial(_encode_feature, stage, vocabularies, train)
+    done = []
+    with (
+        progress("encode", len(features), "features", show=show_progress) as bar,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        for result in pool.map(encode, range(len(features)), features):
+            done.append(result)
+            bar.advance(1)
+    return tuple(feature for feature, _ in done), tuple(summary for _, summary in done)
+
+
+def _encode_feature(
+    stage: Stage, vocabularies: Path, train: range, column: int, feature: CategoricalFeature
+) -> tuple[CategoricalFeature, FeatureSummary]:
+    encoder: FeatureEncoder
+    distinct = None
+    if feature.encoding == "hash":
+        encoder = HashEncoder(feature)
+    else:
+        found = count_keys(
+            partial(_present_keys, stage, column, train),
+            min_count=feature.min_count,
+            max_distinct=MAX_DISTINCT,
+        )
+        vocabulary = Vocabulary(found.keys, found.counts)
+        vocabulary.save(vocabulary_path(vocabularies, feature.name))
+        feature, distinct = replace(feature, rows=vocabulary.rows), found.distinct
+        encoder = VocabularyEncoder(vocabulary.keys)
+    unseen, missing = _write_ids(stage, column, encoder)
+    summary = FeatureSummary(
+        name=feature.name,
+        kind="categorical",
+        rows=feature.rows,
+        encoding=feature.encoding,
+        distinct=distinct,
+        unseen_share=unseen / stage.rows,
+        missing_share=missing / stage.rows,
+    )
+    return feature, summary
+
+
+def _present_keys(stage: Stage, column: int, rows: range) -> Iterator[NDArray[Any]]:
+    for start in range(rows.start, rows.stop, _ROWS_AT_ONCE):
+        yield stage.present_keys(column, start, min(start + _ROWS_AT_ONCE, rows.stop))
+
+
+def _write_ids(stage: Stage, column: int, encoder: FeatureEncoder) -> tuple[int, int]:
+    """Write a feature's ids and drop its keys; return how many are unseen and missing."""
+    unseen = missing = 0
+    with stage.ids_writer(column) as stream:
+        for start in range(0, stage.rows, _ROWS_AT_ONCE):
+            ids = encoder.encode(stage.keys(column, start, min(start + _ROWS_AT_ONCE, stage.rows)))
+            stream.write(ids.data)
+            unseen += int(np.count_nonzero(ids == UNSEEN_ID))
+            missing += int(np.count_nonzero(ids == MISSING_ID))
+    stage.drop_keys(column)
+    return unseen, missing

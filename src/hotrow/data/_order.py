@@ -1,0 +1,140 @@
+"""In which order a loader visits the rows of a split.
+
+Shuffled order is two-level, so that a data set larger than memory is read in pieces of some
+40 KiB instead of single rows: the split is cut into blocks of consecutive rows, the blocks are
+permuted over the whole split, and the rows of each window of successive permuted blocks are
+permuted among themselves. The order is a pure function of (seed, epoch), and any position in it is
+reached without visiting what comes before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hotrow.data.dataset import copy_rows
+from hotrow.data.raw import EncodedBlock
+
+
+class Order(Protocol):
+    """A visiting order of all rows of a split."""
+
+    def fill(self, position: int, out: EncodedBlock) -> None:
+        """Write the rows at ``position`` and after it in this order into all of ``out``."""
+
+
+class Sequential:
+    """The rows as they lie in the split.
+
+    Args:
+        shards: the split's shards.
+    """
+
+    def __init__(self, shards: Sequence[EncodedBlock]) -> None:
+        self._shards = shards
+        self._starts = _starts(shards)
+
+    def fill(self, position: int, out: EncodedBlock) -> None:
+        """Write the rows at ``position`` and after it into all of ``out``."""
+        copy_rows(self._shards, self._starts, position, out)
+
+
+class Shuffled:
+    """The rows in the shuffled order of one epoch.
+
+    Args:
+        shards: the split's shards.
+        rows: how many rows of the split take part: the first ones.
+        block_rows: rows of a block; the last block may have fewer.
+        window_blocks: blocks of a window, which is what is held in memory.
+        seed: with ``epoch``, decides the order.
+        epoch: counts from 0.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[EncodedBlock],
+        *,
+        rows: int,
+        block_rows: int,
+        window_blocks: int,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self._shards = shards
+        self._starts = _starts(shards)
+        self._block_rows = block_rows
+        self._window_blocks = window_blocks
+        self._entropy = (seed, epoch)
+        blocks = -(-rows // block_rows)
+        self._blocks = np.random.default_rng(self._entropy).permutation(blocks)
+        self._sizes = np.minimum(block_rows, rows - self._blocks * block_rows)
+        # Windows differ in length only where the short last block falls.
+        firsts = np.arange(0, blocks, window_blocks)
+        lengths = np.add.reduceat(self._sizes, firsts) if blocks else np.zeros(0, np.int64)
+        self._borders = np.concatenate([[0], np.cumsum(lengths)])
+        self._loaded = -1
+        self._window = _empty_like(shards, 0)
+        self._permutation = np.zeros(0, np.int64)
+
+    def fill(self, position: int, out: EncodedBlock) -> None:
+        """Write the rows at ``position`` and after it into all of ``out``."""
+        done, wanted = 0, out.dense.shape[0]
+        while done < wanted:
+            window = int(np.searchsorted(self._borders, position + done, side="right")) - 1
+            self._load(window)
+            offset = position + done - int(self._borders[window])
+            picked = self._permutation[offset : offset + wanted - done]
+            here = slice(done, done + picked.size)
+            for source, target in zip(_columns(self._window), _columns(out), strict=True):
+                # With the default mode="raise", numpy would fill a buffer first; all indices are ours.
+                np.take(source, picked, axis=0, out=target[here], mode="clip")
+            done += picked.size
+
+    def _load(self, window: int) -> None:
+        """Read the blocks of a window and draw the permutation of its rows."""
+        if window == self._loaded:
+            return
+        rows = int(self._borders[window + 1] - self._borders[window])
+        if self._window.dense.shape[0] != rows:
+            self._window = _empty_like(self._shards, rows)
+        here = slice(window * self._window_blocks, (window + 1) * self._window_blocks)
+        done = 0
+        for block, size in zip(self._blocks[here].tolist(), self._sizes[here].tolist(), strict=True):
+            copy_rows(
+                self._shards, self._starts, block * self._block_rows, _slice(self._window, done, done + size)
+            )
+            done += size
+        self._permutation = np.random.default_rng((*self._entropy, window)).permutation(rows)
+        self._loaded = window
+
+
+def _starts(shards: Sequence[EncodedBlock]) -> list[int]:
+    """Return the row of the split at which each shard starts."""
+    ends = np.cumsum([shard.dense.shape[0] for shard in shards], dtype=np.int64).tolist()
+    return [0, *ends[:-1]]
+
+
+def _columns(block: EncodedBlock) -> tuple[NDArray[np.generic], ...]:
+    assert block.labels is not None
+    return block.dense, block.ids, block.labels
+
+
+def _slice(block: EncodedBlock, start: int, stop: int) -> EncodedBlock:
+    assert block.labels is not None
+    return EncodedBlock(
+        dense=block.dense[start:stop], ids=block.ids[start:stop], labels=block.labels[start:stop]
+    )
+
+
+def _empty_like(shards: Sequence[EncodedBlock], rows: int) -> EncodedBlock:
+    dense = shards[0].dense.shape[1] if shards else 0
+    categorical = shards[0].ids.shape[1] if shards else 0
+    return EncodedBlock(
+        dense=np.empty((rows, dense), np.float32),
+        ids=np.empty((rows, categorical), np.int32),
+        labels=np.empty(rows, np.float32),
+    )

@@ -1,0 +1,68 @@
+"""Last pass of ``prepare``: the shards of every split."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from hotrow.data.manifest import ShardInfo, SplitInfo
+from hotrow.data.shards import SHARD_ROWS, write_shard
+from hotrow.data.stage import Stage
+from hotrow.files import sha256_file
+from hotrow.progress import progress
+
+_ROWS_AT_ONCE = 1 << 16  # rows whose ids are transposed at once
+_MAX_THREADS = 2  # each holds one shard in memory
+
+
+def write_splits(
+    stage: Stage,
+    ranges: Mapping[str, range],
+    folder: Path,
+    *,
+    show_progress: bool,
+) -> dict[str, SplitInfo]:
+    """Write the shards of every split.
+
+    Args:
+        stage: all accepted rows, with ids.
+        ranges: the rows of each split.
+        folder: takes one folder a split.
+        show_progress: report progress on standard error.
+    """
+    splits = {}
+    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    with (
+        progress("write", stage.rows, "rows", show=show_progress) as bar,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        for name, rows in ranges.items():
+            (folder / name).mkdir()
+            parts = [rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS)]
+            write = partial(_write_shard, stage, folder, name)
+            shards, positives = [], 0
+            for shard, shard_positives in pool.map(write, range(len(parts)), parts):
+                shards.append(shard)
+                positives += shard_positives
+                bar.advance(shard.rows)
+            splits[name] = SplitInfo(rows=len(rows), positives=positives, shards=tuple(shards))
+    return splits
+
+
+def _write_shard(stage: Stage, folder: Path, split: str, number: int, rows: range) -> tuple[ShardInfo, int]:
+    """Write one shard; return what the manifest says of it, and its positive labels."""
+    labels = stage.labels(rows.start, rows.stop)
+    ids = np.empty((len(rows), stage.num_categorical), dtype=np.int32)
+    for start in range(rows.start, rows.stop, _ROWS_AT_ONCE):
+        stop = min(start + _ROWS_AT_ONCE, rows.stop)
+        columns = np.stack([stage.ids(column, start, stop) for column in range(stage.num_categorical)])
+        ids[start - rows.start : stop - rows.start] = columns.T
+    name = f"{split}/{number:06d}.arrow"
+    path = folder / name
+    write_shard(path, labels.astype(np.float32), stage.dense(rows.start, rows.stop), ids)
+    return ShardInfo(file=name, rows=len(rows), sha256=sha256_file(path)), int(np.count_nonzero(labels))

@@ -1,0 +1,101 @@
+"""What every raw log format provides.
+
+A format cuts its source into chunks (cheap, sequential) and parses a chunk into columns (pure, so
+that chunks are parsed in parallel). Everything after that, from the split to the encoding, is the
+same for all formats.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hotrow.data.raw import RawBlock
+from hotrow.data.rejections import Rejections
+from hotrow.data.schema import DenseFeature, KeyType
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a source that can be parsed by itself.
+
+    Attributes:
+        content: the format's own.
+        consumed: bytes of the source read for it, for progress.
+        labelled: whether its rows carry a label.
+    """
+
+    content: Any
+    consumed: int
+    labelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedBlock:
+    """The rows of one chunk.
+
+    Attributes:
+        rows: the accepted rows, in file order.
+        rejected: the others; their lines are 1-based within the source once read by ``read``,
+            within the chunk as ``parse`` returns them.
+        num_lines: accepted and rejected together.
+    """
+
+    rows: RawBlock
+    rejected: Rejections
+    num_lines: int
+
+
+class RawFormat(ABC):
+    """A raw log format.
+
+    Attributes:
+        name: as given to ``hotrow prepare``.
+        label: name of the label column.
+        dense: the N dense features, in column order.
+        categorical: names of the F categorical features, in column order.
+        key_type: how their text becomes a key.
+    """
+
+    name: str
+    label: str
+    dense: tuple[DenseFeature, ...]
+    categorical: tuple[str, ...]
+    key_type: KeyType
+
+    @abstractmethod
+    def chunks(self, source: Path) -> Iterator[Chunk]:
+        """Cut a source into chunks.
+
+        Raises:
+            MissingFileError: there is no such file.
+            DataError: it cannot be read, or ends where it should not.
+        """
+
+    @abstractmethod
+    def parse(self, chunk: Chunk) -> ParsedBlock:
+        """Parse one chunk; a pure function, called from several threads."""
+
+    @abstractmethod
+    def block_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
+        """Read rows given as mappings of column names to values; an absent name or None is a missing value.
+
+        Raises:
+            DataError: names the row and column of a value that the format does not allow.
+        """
+
+    def read(self, source: Path) -> Iterator[ParsedBlock]:
+        """Read a source block by block, in order, in this thread.
+
+        Raises:
+            MissingFileError: there is no such file.
+            DataError: it cannot be read, or ends where it should not.
+        """
+        lines = 0
+        for chunk in self.chunks(source):
+            block = self.parse(chunk)
+            yield ParsedBlock(block.rows, block.rejected.shifted(lines), block.num_lines)
+            lines += block.num_lines

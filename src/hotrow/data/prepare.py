@@ -1,0 +1,203 @@
+"""``prepare``: from raw logs to a folder of shards and vocabularies, in bounded memory.
+
+Four passes: read and stage the accepted rows, split them, then for each categorical feature count
+its ids over the training rows and encode them, and last write the shards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hotrow.config import to_mapping
+from hotrow.data._encoding import FeatureSummary, encode_features
+from hotrow.data._memory import peak_rss_mib
+from hotrow.data._reading import Readings, read_sources
+from hotrow.data._writing import write_splits
+from hotrow.data.dataset import SCHEMA_FILE
+from hotrow.data.formats import RawFormat, get_format
+from hotrow.data.manifest import Manifest
+from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, Schema
+from hotrow.data.splits import SplitMode, check_split, split_ranges
+from hotrow.errors import ConfigError, DataError, MissingFileError, OutputExistsError
+from hotrow.files import atomic_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """How a log is prepared.
+
+    Attributes:
+        split: ``rows`` (first 6/7 train, then validation and test), ``files`` (the last source is
+            validation and test) or ``auto`` (``rows`` for one source, ``files`` for several).
+        min_count: ids seen fewer times in the training split share the row of unseen ids. Ten is
+            the convention of the open benchmarks (Criteo_x1).
+        hash_rows: hash every feature's ids to a table of so many rows instead of counting them.
+        hash: the same for single features, by name.
+        strict: stop at the first row that cannot be used instead of setting it aside.
+    """
+
+    split: SplitMode = "auto"
+    min_count: int = 10
+    hash_rows: int | None = None
+    hash: Mapping[str, int] = field(default_factory=dict)
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_count < 1:
+            raise ConfigError("min_count", self.min_count, "at least 1")
+        hashed = {f"hash.{name}": rows for name, rows in self.hash.items()}
+        for name, rows in ({"hash_rows": self.hash_rows} | hashed).items():
+            if rows is not None and not RESERVED_IDS < rows < 2**31:
+                raise ConfigError(name, rows, f"{RESERVED_IDS + 1} to {2**31 - 1} rows")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareReport:
+    """What was prepared.
+
+    Attributes:
+        out: the data set's folder.
+        rows: accepted rows.
+        rejected_rows: the others; ``rejected.tsv`` in the folder holds them.
+        rejected_by_reason: how many for each reason.
+        splits: rows of each split.
+        features: every feature, in column order.
+        seconds: wall time.
+        rows_per_second: accepted rows by wall time.
+        peak_rss_mib: largest resident memory of the process so far.
+    """
+
+    out: str
+    rows: int
+    rejected_rows: int
+    rejected_by_reason: dict[str, int]
+    splits: dict[str, int]
+    features: tuple[FeatureSummary, ...]
+    seconds: float
+    rows_per_second: float
+    peak_rss_mib: float
+
+
+def prepare(
+    format_name: str,
+    sources: Sequence[Path],
+    out: Path,
+    config: PrepareConfig | None = None,
+    *,
+    overwrite: bool = False,
+    show_progress: bool = False,
+) -> PrepareReport:
+    """Prepare raw logs for training.
+
+    Args:
+        format_name: a known format, e.g. ``"criteo"``.
+        sources: the logs, in order of time; plain or gzipped.
+        out: the data set's folder; complete or absent, whatever happens.
+        config: options.
+        overwrite: replace a data set that is there.
+        show_progress: report progress on standard error.
+
+    Raises:
+        ConfigError: an option, or the format's name.
+        MissingFileError: a source is not there.
+        DataError: a source cannot be read, holds no usable row or (strict) an unusable one.
+        OutputExistsError: ``out`` is in the way.
+        StorageError: the disk is full or refuses to be written.
+    """
+    started = time.monotonic()
+    config = config or PrepareConfig()
+    log_format = get_format(format_name)
+    features = _features(log_format, config)
+    _check_paths(sources, out, overwrite)
+    check_split(config.split, len(sources))
+    with atomic_folder(out, overwrite=overwrite) as folder:
+        readings = read_sources(
+            log_format, sources, folder, strict=config.strict, show_progress=show_progress
+        )
+        _require_rows(readings)
+        ranges = split_ranges(config.split, [source.rows for source in readings.sources], out)
+        features, summaries = encode_features(
+            readings.stage, features, folder, train=ranges["train"], show_progress=show_progress
+        )
+        splits = write_splits(readings.stage, ranges, folder, show_progress=show_progress)
+        readings.stage.remove()
+        schema = Schema(
+            format=log_format.name, label=log_format.label, dense=log_format.dense, categorical=features
+        )
+        Manifest(schema=schema, splits=splits, sources=readings.sources, options=to_mapping(config)).save(
+            folder
+        )
+    seconds = time.monotonic() - started
+    rows = readings.stage.rows
+    dense = [FeatureSummary(name=feature.name, kind="dense") for feature in log_format.dense]
+    return PrepareReport(
+        out=str(out),
+        rows=rows,
+        rejected_rows=sum(readings.rejected.values()),
+        rejected_by_reason=dict(readings.rejected),
+        splits={name: split.rows for name, split in splits.items()},
+        features=(*dense, *summaries),
+        seconds=seconds,
+        rows_per_second=rows / seconds,
+        peak_rss_mib=peak_rss_mib(),
+    )
+
+
+def _features(log_format: RawFormat, config: PrepareConfig) -> tuple[CategoricalFeature, ...]:
+    """Return the categorical features as configured; ``rows`` is final for hashed ones only."""
+    for name, rows in config.hash.items():
+        if name not in log_format.categorical:
+            raise ConfigError(
+                f"hash.{name}", rows, f"one of the features {', '.join(log_format.categorical)}"
+            )
+    every = {} if config.hash_rows is None else dict.fromkeys(log_format.categorical, config.hash_rows)
+    hashed = every | dict(config.hash)
+    return tuple(
+        CategoricalFeature(
+            name=name,
+            rows=hashed.get(name, RESERVED_IDS),
+            encoding="hash" if name in hashed else "vocabulary",
+            key_type=log_format.key_type,
+            min_count=1 if name in hashed else config.min_count,
+        )
+        for name in log_format.categorical
+    )
+
+
+def _check_paths(sources: Sequence[Path], out: Path, overwrite: bool) -> None:
+    """Refuse what can be refused before anything is read."""
+    if not sources:
+        raise ConfigError("sources", [], "at least one file")
+    seen = set()
+    for source in sources:
+        if source.is_dir():
+            raise DataError(source, "is a folder, expected a file")
+        if not source.exists():
+            raise MissingFileError(source, "a raw log, plain or .gz")
+        if source.resolve() in seen:
+            raise DataError(source, "is given twice, expected each source once")
+        seen.add(source.resolve())
+        if out.resolve() in source.resolve().parents:
+            raise DataError(source, f"lies within the output {out}, expected it elsewhere")
+    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / SCHEMA_FILE).is_file():
+        raise OutputExistsError(
+            out, "it is no prepared data set and is not overwritten, choose another folder"
+        )
+
+
+def _require_rows(readings: Readings) -> None:
+    if readings.stage.rows:
+        return
+    first = readings.first_rejection
+    if first is None:
+        raise DataError(readings.sources[0].file, "no rows in it, expected at least one")
+    count = sum(readings.rejected.values())
+    raise DataError(
+        first.file,
+        f"all {count} rows were rejected; first: {first.reason}",
+        line=first.line,
+        column=first.column,
+    )

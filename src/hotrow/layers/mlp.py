@@ -1,0 +1,54 @@
+"""Multi-layer perceptron with DLRM's initialisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them: x -> relu(W x + b) -> ... -> W x + b.
+
+    Weights start normal with standard deviation sqrt(2 / (m + n)) and biases normal with
+    sqrt(1 / m), for a layer of n inputs and m outputs, as in facebookresearch/dlrm.
+
+    Args:
+        sizes: widths from the input to the output, e.g. ``(13, 512, 256, 16)``.
+        last_relu: whether the output passes a ReLU too.
+        generator: source of the initial weights.
+    """
+
+    def __init__(self, sizes: Sequence[int], *, last_relu: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(sizes):
+            layers += [_linear(inputs, outputs, generator), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*(layers if last_relu else layers[:-1]))
+
+    def forward(self, x_BN: Tensor) -> Tensor:
+        """Map (B, first of sizes) to (B, last of sizes)."""
+        y: Tensor = self.layers(x_BN)
+        return y
+
+
+def mlp_flop(sizes: Sequence[int]) -> int:
+    """Return the floating-point operations of one example's matrix products (multiply-add = 2)."""
+    return sum(2 * inputs * outputs for inputs, outputs in pairwise(sizes))
+
+
+def mlp_parameters(sizes: Sequence[int]) -> int:
+    """Return the number of weights and biases."""
+    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    assert isinstance(linear, nn.Linear)
+    with torch.no_grad():
+        linear.weight.normal_(0.0, math.sqrt(2.0 / (inputs + outputs)), generator=generator)
+        linear.bias.normal_(0.0, math.sqrt(1.0 / outputs), generator=generator)
+    return linear

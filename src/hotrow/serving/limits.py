@@ -1,0 +1,28 @@
+"""What one request may ask of the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from hotrow.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds on requests, so that no client can make the server run out of memory.
+
+    Attributes:
+        max_body_bytes: longest request body; a longer one is answered with 413.
+        max_rows: most rows (candidates) of one request.
+        max_pending: most requests that wait for the model or are computed; further ones are
+            answered with 503 at once.
+    """
+
+    max_body_bytes: int = 16 * 1024**2
+    max_rows: int = 16_384
+    max_pending: int = 64
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise ConfigError(f"limits.{field.name}", getattr(self, field.name), "at least 1")

@@ -1,0 +1,57 @@
+"""The plain ranking call: rows from a context and candidates, and the order of their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hotrow.errors import RequestError
+from hotrow.serving.limits import Limits
+from hotrow.serving.protocol import FeatureValue, Ranked, RankRequest
+
+
+def candidate_rows(
+    request: RankRequest, *, columns: Collection[str], limits: Limits
+) -> list[Mapping[str, FeatureValue]]:
+    """Return one raw row per candidate: the context's features and its own.
+
+    Args:
+        request: as it was decoded.
+        columns: names of the model's features.
+        limits: bounds on requests.
+
+    Raises:
+        RequestError: an unknown feature, a feature of both context and candidate, too many candidates.
+    """
+    if len(request.candidates) > limits.max_rows:
+        raise RequestError(
+            f"candidates: {len(request.candidates)} given, at most {limits.max_rows} are allowed"
+        )
+    known = frozenset(columns)
+    _refuse_unknown("context", request.context, known)
+    for index, candidate in enumerate(request.candidates):
+        if not known.issuperset(candidate):
+            _refuse_unknown(f"candidates[{index}]", candidate, known)
+        if not request.context.keys().isdisjoint(candidate):
+            feature = next(name for name in candidate if name in request.context)
+            raise RequestError(f"candidates[{index}]: feature {feature!r} is given in the context too")
+    return [{**request.context, **candidate} for candidate in request.candidates]
+
+
+def ranking(scores: NDArray[np.float32], top_k: int | None) -> list[Ranked]:
+    """Return candidates by falling score, equal scores by position.
+
+    Args:
+        scores: (B,) float32.
+        top_k: how many to return; None for all.
+    """
+    order = np.argsort(-scores, kind="stable")[:top_k]
+    return [Ranked(index, score) for index, score in zip(order.tolist(), scores[order].tolist(), strict=True)]
+
+
+def _refuse_unknown(where: str, features: Mapping[str, FeatureValue], known: frozenset[str]) -> None:
+    for name in features:
+        if name not in known:
+            raise RequestError(f"{where}: unknown feature {name!r}")

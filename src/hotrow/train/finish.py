@@ -1,0 +1,74 @@
+"""The end of a run: choose the weights, judge them on whole splits, export them."""
+
+from __future__ import annotations
+
+from hotrow.artifact import save_artifact
+from hotrow.config import to_mapping
+from hotrow.data.dataset import Dataset
+from hotrow.data.loader import Loader, LoaderConfig
+from hotrow.files import atomic_file, write_json
+from hotrow.metrics import Metrics
+from hotrow.train.checkpoint import load_weights, verify_checkpoint
+from hotrow.train.evaluation import evaluate
+from hotrow.train.events import Listener
+from hotrow.train.loop import Trainer
+from hotrow.train.recipe import Recipe
+from hotrow.train.report import TrainReport
+from hotrow.train.run_folder import RunFolder
+from hotrow.train.store import CheckpointStore
+
+
+def finish(
+    trainer: Trainer,
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: RunFolder,
+    store: CheckpointStore,
+    listener: Listener,
+) -> TrainReport:
+    """Export the best weights (without ``keep_best``, the last) and write ``result.json``, in that order.
+
+    Raises:
+        CheckpointError: the best checkpoint is no longer intact.
+        StorageError: the disk is full or refuses to be written.
+    """
+    progress, model = trainer.learner.progress, trainer.learner.model
+    best_step = progress.step
+    if recipe.train.checkpoints.keep_best and progress.best_step >= 0:
+        best_step = progress.best_step
+    if best_step != progress.step:
+        verify_checkpoint(store.path(best_step))
+        load_weights(store.path(best_step), model)
+    report = TrainReport(
+        samples=progress.samples,
+        samples_per_second=progress.samples / progress.seconds if progress.seconds else 0.0,
+        epochs=trainer.calendar.epochs_done(progress.step),
+        validation=_judge(trainer, dataset, "valid"),
+        test=_judge(trainer, dataset, "test"),
+        run=str(folder.path),
+        steps=progress.step,
+        seconds=progress.seconds,
+        best_step=best_step,
+        stopped_early=progress.step < trainer.calendar.total,
+    )
+    listener.on_finish(trainer.moment(), report)
+    save_artifact(
+        folder.model,
+        model=model,
+        model_name=recipe.model_name,
+        model_config=recipe.model,
+        schema=dataset.schema,
+        vocab_folder=dataset.vocab_folder,
+        metrics={"validation": to_mapping(report.validation), "test": to_mapping(report.test)},
+        overwrite=True,
+    )
+    with atomic_file(folder.result) as partial:
+        write_json(partial, report.to_mapping())
+    return report
+
+
+def _judge(trainer: Trainer, dataset: Dataset, split: str) -> Metrics | None:
+    """Return the metrics on a whole split, None when it is empty."""
+    batch_size = trainer.config.validation.batch_size
+    loader = Loader(dataset, split, LoaderConfig(batch_size=batch_size))
+    return evaluate(trainer.learner.model, loader) if loader.rows else None

@@ -1,0 +1,213 @@
+"""The training loop: batches in, a trained model and events out. It knows no files.
+
+Shapes: B batch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hotrow.data.loader import Loader
+from hotrow.embedding import EmbeddingTables
+from hotrow.errors import DivergedError
+from hotrow.models import RankingModel
+from hotrow.train.calendar import Calendar
+from hotrow.train.config import TrainConfig
+from hotrow.train.evaluation import evaluate
+from hotrow.train.events import Listener, Moment, TrainFigures
+from hotrow.train.interrupt import Interrupt, StopRequestedError
+from hotrow.train.optimizers import set_learning_rate
+from hotrow.train.progress import RunProgress
+from hotrow.train.schedule import rate_multiplier
+from hotrow.train.window import Window
+from hotrow.types import Batch
+
+
+@dataclass(kw_only=True)
+class Learner:
+    """All that training changes.
+
+    Attributes:
+        model: the model.
+        embeddings: its tables, with a fused optimizer.
+        optimizer: of the networks.
+        window: the latest steps.
+        progress: how far it is.
+    """
+
+    model: RankingModel
+    embeddings: EmbeddingTables
+    optimizer: torch.optim.Optimizer
+    window: Window
+    progress: RunProgress
+
+    def dense_parameters(self) -> list[torch.nn.Parameter]:
+        """Return the networks' parameters."""
+        return [parameter for _, parameter in self.model.dense_parameters()]
+
+
+class Trainer:
+    """Trains from wherever the learner is to the last step, or until validation stops improving.
+
+    Args:
+        learner: what is trained.
+        config: how.
+        training: of the training split, shuffled.
+        validation: of the validation split, or None for none.
+        save: writes a checkpoint of the learner as it is.
+        listener: is told what happens.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        config: TrainConfig,
+        *,
+        training: Loader,
+        validation: Loader | None,
+        save: Callable[[], None],
+        listener: Listener,
+    ) -> None:
+        self.learner = learner
+        self.config = config
+        self.calendar = Calendar(steps_per_epoch=training.batches, epochs=config.epochs)
+        self._training = training
+        self._validation = validation
+        self._save = save
+        self._listener = listener
+        self._saved_step = learner.progress.step
+        # The rows left over at the end of an epoch make a smaller batch; divided by the usual size,
+        # each of its rows weighs as much as any other row.
+        self._nominal_rows = min(config.batch_size, training.rows)
+
+    def run(self, interrupt: Interrupt) -> None:
+        """Train to the end.
+
+        Raises:
+            DivergedError: loss or weights are no longer finite numbers.
+            KeyboardInterrupt: Ctrl-C was pressed; a checkpoint of this very step was written.
+        """
+        try:
+            self._catch_up(interrupt)
+            while not self.is_finished:
+                self._run_epoch(interrupt)
+        except StopRequestedError:
+            if self.learner.progress.step != self._saved_step:
+                self._checkpoint()
+            raise KeyboardInterrupt from None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done or validation no longer improves."""
+        progress = self.learner.progress
+        return progress.step >= self.calendar.total or progress.is_out_of_patience(self.config.validation)
+
+    def moment(self) -> Moment:
+        """Return where the run is."""
+        progress = self.learner.progress
+        return Moment(
+            step=progress.step,
+            epoch=self.calendar.epochs_done(progress.step),
+            samples=progress.samples,
+            seconds=progress.seconds,
+        )
+
+    def _run_epoch(self, interrupt: Interrupt) -> None:
+        """Train on what is left of the current epoch."""
+        epoch, start = self.calendar.position(self.learner.progress.step)
+        with self._training.epoch(epoch, start=start) as batches:
+            started = time.perf_counter()
+            for batch in batches:
+                self._step(batch)
+                now = time.perf_counter()
+                self.learner.progress.add_step(len(batch), now - started)
+                self._listener.on_step(len(batch))
+                self._tell_figures()
+                interrupt.check()
+                paused = time.perf_counter()
+                self._catch_up(interrupt)
+                started = now + time.perf_counter() - paused
+                if self.is_finished:
+                    return
+
+    def _step(self, batch: Batch) -> None:
+        learner = self.learner
+        self._set_rates()
+        assert batch.labels is not None
+        logits_B: Tensor = learner.model(batch)
+        loss_sum = F.binary_cross_entropy_with_logits(logits_B, batch.labels, reduction="sum")
+        value = loss_sum.item()
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"step {learner.progress.step + 1}: the loss is {value}, expected a finite number; "
+                "lower tables.lr and dense.lr, or set dense.clip_norm"
+            )
+        (loss_sum / self._nominal_rows).backward()  # type: ignore[no-untyped-call]
+        if self.config.dense.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(learner.dense_parameters(), self.config.dense.clip_norm)
+        learner.optimizer.step()
+        learner.optimizer.zero_grad()
+        learner.window.add(value, logits_B.detach(), batch.labels)
+
+    def _rates(self, step: int) -> tuple[float, float]:
+        """Return the learning rates of tables and networks at a step, counted from 0."""
+        share = rate_multiplier(self.config.schedule, step, self.calendar.total)
+        return self.config.tables.lr * share, self.config.dense.lr * share
+
+    def _set_rates(self) -> None:
+        table_lr, dense_lr = self._rates(self.learner.progress.step)
+        self.learner.embeddings.set_learning_rate(table_lr)
+        set_learning_rate(self.learner.optimizer, dense_lr)
+
+    def _tell_figures(self) -> None:
+        progress = self.learner.progress
+        if progress.step % self.config.log_every and progress.step != self.calendar.total:
+            return
+        loss, area = self.learner.window.drain()
+        table_lr, dense_lr = self._rates(progress.step - 1)
+        figures = TrainFigures(
+            loss=loss,
+            auc=area,
+            table_lr=table_lr,
+            dense_lr=dense_lr,
+            samples_per_second=progress.drain_rate(),
+        )
+        self._listener.on_figures(self.moment(), figures)
+
+    def _catch_up(self, interrupt: Interrupt) -> None:
+        """Do what is due after the latest step: validate, then write a checkpoint."""
+        progress = self.learner.progress
+        due = self.calendar.is_due(progress.step, self.config.validation.per_epoch)
+        if self._validation is not None and due and progress.validated_step != progress.step:
+            self._validate(self._validation, interrupt)
+        due = self.calendar.is_due(progress.step, self.config.checkpoints.per_epoch)
+        best = self.config.checkpoints.keep_best and progress.best_step == progress.step
+        if (due or best or self.is_finished) and self._saved_step != progress.step:
+            self._checkpoint()
+
+    def _validate(self, loader: Loader, interrupt: Interrupt) -> None:
+        try:
+            metrics = evaluate(self.learner.model, loader, on_batch=lambda rows: interrupt.check())
+        except DivergedError as error:
+            raise DivergedError(f"step {self.learner.progress.step}: validation: {error}") from error
+        assert metrics.log_loss is not None
+        self.learner.progress.add_validation(metrics.log_loss, self.config.validation)
+        self._saved_step = -1
+        self._listener.on_validation(self.moment(), metrics)
+
+    def _checkpoint(self) -> None:
+        for name, parameter in self.learner.model.dense_parameters():
+            if not torch.isfinite(parameter).all():
+                raise DivergedError(
+                    f"step {self.learner.progress.step}: {name} has weights that are not finite numbers; "
+                    "lower tables.lr and dense.lr, or set dense.clip_norm"
+                )
+        self._save()
+        self._saved_step = self.learner.progress.step

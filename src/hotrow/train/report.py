@@ -1,0 +1,42 @@
+"""What a finished run reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hotrow.config import to_mapping
+from hotrow.metrics import Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """The result of a run, also in ``result.json``.
+
+    Attributes:
+        samples: training rows seen, counted again in every epoch.
+        samples_per_second: ``samples`` over the time spent training, without validation and checkpoints.
+        epochs: passes over the training split that were made, whole or in part.
+        validation: of the exported model on all validation rows; None when there are none.
+        test: likewise on all test rows.
+        run: the run's folder.
+        steps: batches trained on.
+        seconds: time spent training, over all resumes.
+        best_step: the step whose weights were exported.
+        stopped_early: whether validation ran out of patience before all epochs were done.
+    """
+
+    samples: int
+    samples_per_second: float
+    epochs: float
+    validation: Metrics | None
+    test: Metrics | None
+    run: str
+    steps: int
+    seconds: float
+    best_step: int
+    stopped_early: bool
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the report as plain JSON types."""
+        return to_mapping(self)

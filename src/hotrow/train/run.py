@@ -1,0 +1,155 @@
+"""``train``: a prepared data set in, a run with a trained model out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from hotrow.data.dataset import SCHEMA_FILE, Dataset
+from hotrow.data.loader import Loader, LoaderConfig
+from hotrow.embedding import EmbeddingTables
+from hotrow.errors import CheckpointError, DataError
+from hotrow.files import storage_errors
+from hotrow.models import build_model
+from hotrow.train._random import seed_everything
+from hotrow.train.checkpoint import read_checkpoint, read_notes
+from hotrow.train.events import Listener
+from hotrow.train.finish import finish
+from hotrow.train.interrupt import deferred_interrupt
+from hotrow.train.loop import Learner, Trainer
+from hotrow.train.optimizers import build_optimizer
+from hotrow.train.progress import RunProgress
+from hotrow.train.recipe import Recipe
+from hotrow.train.recorder import recording
+from hotrow.train.report import TrainReport
+from hotrow.train.run_folder import RunFolder
+from hotrow.train.store import CheckpointStore
+from hotrow.train.window import Window
+
+logger = logging.getLogger(__name__)
+
+_LENGTH = "metrics_bytes"
+
+
+def train(
+    dataset: Dataset,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    listener: Listener | None = None,
+    show_progress: bool = False,
+    command: Sequence[str] = (),
+) -> TrainReport:
+    """Train a model and export it to ``out/model``.
+
+    The global random generators of torch, numpy and Python are seeded. Ctrl-C, where it would raise
+    KeyboardInterrupt, waits for the current step and writes a checkpoint first.
+
+    Args:
+        dataset: the prepared data set.
+        recipe: model and training configuration, see ``make_recipe``.
+        out: folder of the run.
+        resume: go on with the run that is there, from its newest intact checkpoint; a finished run
+            is left as it is and its report returned.
+        overwrite: replace a run that is there.
+        listener: told what happens, beside the run's own files.
+        show_progress: draw a progress bar on standard error.
+        command: kept in ``config.json``.
+
+    Raises:
+        OutputExistsError: ``out`` holds something, and neither ``resume`` nor ``overwrite`` is given.
+        MissingFileError: there is no run to resume.
+        ConfigError: a resumed run was started with another recipe or data set; names the difference.
+        CheckpointError: no checkpoint of a resumed run is intact.
+        DivergedError: the loss stopped being a finite number; the last checkpoint is kept.
+        DataError: the training split is empty, or a shard cannot be read.
+        StorageError: the disk is full; the last checkpoint is kept.
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    if dataset.rows("train") == 0:
+        raise DataError(dataset.path / SCHEMA_FILE, "split train has no rows to train on")
+    folder = RunFolder(out)
+    if resume:
+        folder.require_same(recipe, dataset)
+        if folder.is_finished:
+            return folder.read_report()
+    else:
+        folder.start(recipe, dataset, command=command, overwrite=overwrite)
+    with storage_errors(folder.path), folder.sole_writer():
+        learner = build_learner(recipe)
+        store = CheckpointStore(folder.checkpoints, recipe.train.checkpoints)
+        length = _go_back(learner, store, folder) if resume else 0
+        total = dataset.rows("train") * recipe.train.epochs
+        with recording(
+            folder,
+            learner.progress,
+            total=total,
+            length=length,
+            listener=listener,
+            show_progress=show_progress,
+        ) as recorder:
+            training, validation = _loaders(dataset, recipe)
+            trainer = Trainer(
+                learner,
+                recipe.train,
+                training=training,
+                validation=validation,
+                save=lambda: store.save(learner, {_LENGTH: recorder.flush()}),
+                listener=recorder,
+            )
+            with deferred_interrupt() as interrupt:
+                trainer.run(interrupt)
+            return finish(trainer, recipe, dataset, folder, store, recorder)
+
+
+def build_learner(recipe: Recipe) -> Learner:
+    """Return a freshly initialised model with its optimizers, at step 0."""
+    seed = recipe.train.seed
+    seed_everything(seed)
+    embeddings = EmbeddingTables(recipe.model.tables, optimizer=recipe.train.tables, seed=seed)
+    model = build_model(recipe.model_name, recipe.model, embeddings, seed=seed)
+    model.train()
+    return Learner(
+        model=model,
+        embeddings=embeddings,
+        optimizer=build_optimizer(recipe.train.dense, model.dense_parameters()),
+        window=Window(),
+        progress=RunProgress(),
+    )
+
+
+def _loaders(dataset: Dataset, recipe: Recipe) -> tuple[Loader, Loader | None]:
+    config = recipe.train
+    training = Loader(
+        dataset, "train", LoaderConfig(batch_size=config.batch_size, shuffle=True, seed=config.seed)
+    )
+    validation = Loader(
+        dataset,
+        "valid",
+        LoaderConfig(batch_size=config.validation.batch_size, max_rows=config.validation.max_rows),
+    )
+    return training, validation if validation.rows else None
+
+
+def _go_back(learner: Learner, store: CheckpointStore, folder: RunFolder) -> int:
+    """Put everything back to the newest intact checkpoint; return the length of metrics.jsonl then."""
+    changes = folder.environment_changes()
+    if changes:
+        logger.warning(
+            "the run was started in another environment, its last bits may differ: %s", "; ".join(changes)
+        )
+    newest = store.newest_intact()
+    if newest is None:
+        logger.info("%s: no checkpoint yet, starting from the first step", folder.path)
+        store.go_back_to(0)
+        return 0
+    read_checkpoint(newest, learner)
+    store.go_back_to(learner.progress.step)
+    length = read_notes(newest).get(_LENGTH)
+    if not isinstance(length, int):
+        raise CheckpointError(f"{newest}: notes.{_LENGTH}: got {length!r}, expected a number of bytes")
+    logger.info("%s: resumed at step %d", folder.path, learner.progress.step)
+    return length

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hotrow.cli import _frame
+from hotrow.cli.main import app
+
+
+def hotrow(*words: object) -> int:
+    return _frame.run(lambda: app([str(word) for word in words], standalone_mode=False))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("none",), "none/model/model.json: not found, expected a model written by `hotrow train`"),
+        (("RUN", "--workers", 2), "--workers: got 2, expected 1: this version serves with one worker"),
+        (("RUN", "--port", 70000), "port: got 70000, expected 0 to 65535"),
+        (("RUN", "--port", "http"), "Invalid value for '--port'"),
+        (("RUN", "--drain-s", -1), "drain_seconds: got -1.0"),
+        (("RUN", "--host", "no.such.host.invalid"), "host: got 'no.such.host.invalid'"),
+        (("RUN", "--port", 0, "--name", "a/b"), "name: got 'a/b', expected letters"),
+        (("RUN", "--sla-ms", 10), "No such option: --sla-ms"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    criteo_run: Path, capsys: pytest.CaptureFixture[str], words: tuple[object, ...], message: str
+) -> None:
+    assert hotrow("serve", *(criteo_run if word == "RUN" else word for word in words)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert hotrow("serve", "--help") == 0
+    assert "hotrow serve runs/a --port 8000" in capsys.readouterr().out

@@ -1,0 +1,135 @@
+"""Fixtures shared by several folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, Schema
+from hotrow.data.shards import write_shard
+from hotrow.files import write_json
+
+WriteDataset = Callable[..., Path]
+
+
+def small_schema(*, dense: int = 3, rows: tuple[int, ...] = (40, 12, 60, 5)) -> Schema:
+    return Schema(
+        format="criteo",
+        label="label",
+        dense=tuple(DenseFeature(name=f"I{i + 1}") for i in range(dense)),
+        categorical=tuple(CategoricalFeature(name=f"C{i + 1}", rows=size) for i, size in enumerate(rows)),
+    )
+
+
+def random_rows(
+    schema: Schema, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    """Return dense, ids and labels of rows whose labels depend on both."""
+    dense = rng.normal(size=(count, len(schema.dense))).astype(np.float32)
+    ids = np.stack([rng.integers(0, size, count) for size in schema.rows], axis=1).astype(np.int32)
+    logit = dense[:, :1].sum(axis=1) + np.where(ids[:, 0] % 2 == 0, 1.0, -1.0) - 0.5
+    labels = (rng.random(count) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+    return dense, ids, labels
+
+
+def write_vocabulary(path: Path, rows: int) -> None:
+    """Write a vocabulary whose key k is row k."""
+    keys = np.arange(RESERVED_IDS, rows, dtype=np.uint64)
+    batch = pa.record_batch({"key": pa.array(keys), "count": pa.array(np.full(keys.size, 9, np.int64))})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+@pytest.fixture
+def write_dataset() -> WriteDataset:
+    """Return a function that writes a prepared data set in the documented format."""
+
+    def write(
+        folder: Path,
+        *,
+        schema: Schema | None = None,
+        splits: Mapping[str, tuple[int, ...]] | None = None,
+        seed: int = 0,
+    ) -> Path:
+        schema = schema or small_schema()
+        rng = np.random.default_rng(seed)
+        folder.mkdir(parents=True)
+        (folder / "vocab").mkdir()
+        for feature in schema.categorical:
+            write_vocabulary(folder / "vocab" / f"{feature.name}.arrow", feature.rows)
+        content: dict[str, Any] = {}
+        for split, sizes in (splits or {"train": (500, 300), "valid": (150,), "test": (150,)}).items():
+            (folder / split).mkdir()
+            shards, positives = [], 0
+            for index, count in enumerate(sizes):
+                name = f"{split}/{index:05d}.arrow"
+                dense, ids, labels = random_rows(schema, count, rng)
+                write_shard(folder / name, labels, dense, ids)
+                shards.append({"file": name, "rows": count})
+                positives += int(labels.sum())
+            content[split] = {"rows": sum(sizes), "positives": positives, "shards": shards}
+        write_json(
+            folder / "schema.json",
+            {"format_version": 1, "schema": schema.to_mapping(), "splits": content},
+        )
+        return folder
+
+    return write
+
+
+def criteo_schema() -> Schema:
+    """Return a schema of all Criteo columns with small tables: key k of a feature is row k."""
+    return Schema(
+        format="criteo",
+        label="label",
+        dense=tuple(DenseFeature(name=f"I{number}") for number in range(1, 14)),
+        categorical=tuple(CategoricalFeature(name=f"C{number}", rows=7 + number) for number in range(1, 27)),
+    )
+
+
+@pytest.fixture(scope="session")
+def criteo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder whose ``model/`` is an untrained DLRM for Criteo's columns; leave it as it is."""
+    from hotrow.artifact import save_artifact
+    from hotrow.embedding import EmbeddingTables
+    from hotrow.models import build_model, preset
+
+    folder = tmp_path_factory.mktemp("criteo")
+    schema = criteo_schema()
+    (folder / "vocab").mkdir()
+    for feature in schema.categorical:
+        write_vocabulary(folder / "vocab" / f"{feature.name}.arrow", feature.rows)
+    config = preset("dlrm-small", schema.inputs())
+    save_artifact(
+        folder / "run" / "model",
+        model=build_model("dlrm", config, EmbeddingTables(config.tables, optimizer=None, seed=3), seed=3),
+        model_name="dlrm",
+        model_config=config,
+        schema=schema,
+        vocab_folder=folder / "vocab",
+        metrics={"auc": 0.5, "ne": float("nan")},
+    )
+    return folder / "run"
+
+
+@pytest.fixture
+def criteo_rows() -> Callable[..., list[str]]:
+    """Return a function that makes lines of a Criteo log, values missing and unseen ids included."""
+
+    def make(count: int, *, labelled: bool = False, seed: int = 0) -> list[str]:
+        rng = np.random.default_rng(seed)
+        lines = []
+        for _ in range(count):
+            dense = [str(value) if value > -3 else "" for value in rng.integers(-5, 1000, 13)]
+            ids = [f"{key:08x}" if key else "" for key in rng.integers(0, 40, 26)]
+            label = [str(rng.integers(0, 2))] if labelled else []
+            lines.append("\t".join([*label, *dense, *ids]))
+        return lines
+
+    return make

@@ -1,0 +1,135 @@
+"""A client of the server's addresses in this process, and a model without weights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hotrow.data.formats import get_format
+from hotrow.data.raw import RawBlock
+from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
+from hotrow.serving import Limits, RankingService
+from hotrow.serving.app import build_app
+from hotrow.serving.engine import Engine
+
+LIMITS = Limits(max_body_bytes=20_000, max_rows=64, max_pending=2)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Score with one thread: rows are few, and other test processes use the other cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class SumOfI1:
+    """Scores a Criteo row by its I1 / 100, or 0.5 where I1 is missing."""
+
+    schema = Schema(
+        format="criteo",
+        label="label",
+        dense=tuple(DenseFeature(name=f"I{number}") for number in range(1, 14)),
+        categorical=tuple(CategoricalFeature(name=f"C{number}", rows=9) for number in range(1, 27)),
+    )
+
+    def __init__(self) -> None:
+        self.blocks: list[RawBlock] = []
+
+    def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
+        return get_format("criteo").block_from_rows(rows)
+
+    def score(self, block: RawBlock) -> NDArray[np.float32]:
+        self.blocks.append(block)
+        return np.nan_to_num(block.dense[:, 0] / 100, nan=0.5).astype(np.float32)
+
+
+class Client:
+    """Sends requests to an application in this process and waits for the answers."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self.engine = engine
+        self.loop = asyncio.Runner()
+        app = build_app(engine, max_body_bytes=limits.max_body_bytes)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://server")
+
+    def get(self, path: str) -> httpx.Response:
+        return self.loop.run(self.http.get(path))
+
+    def post(self, path: str, json: object = None, **options: Any) -> httpx.Response:
+        return self.loop.run(self.http.post(path, json=json, **options))
+
+    def start(self) -> None:
+        self.loop.run(self.engine.start())
+
+    def close(self) -> None:
+        self.loop.run(self.http.aclose())
+        self.loop.close()
+        self.engine.close()
+
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    """Return a function that makes a client of a server that is not started yet."""
+    clients: list[Client] = []
+
+    def make(load: Callable[[], RankingService], limits: Limits = LIMITS) -> Client:
+        clients.append(Client(Engine(load, max_pending=limits.max_pending), limits))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def scorer() -> SumOfI1:
+    """Return a model that scores by I1 alone."""
+    return SumOfI1()
+
+
+@pytest.fixture
+def client(make_client: MakeClient, scorer: SumOfI1) -> Client:
+    """Return a client of a started server with the model ``sums``."""
+    client = make_client(lambda: RankingService("sums", scorer, LIMITS))
+    client.start()
+    return client
+
+
+@pytest.fixture(scope="session")
+def infer_body() -> Callable[..., dict[str, Any]]:
+    """Return a function that makes a correct inference request of some rows."""
+
+    def make(rows: int = 2, *, datatype: str = "INT64") -> dict[str, Any]:
+        return {
+            "inputs": [
+                {"name": "dense", "datatype": datatype, "shape": [rows, 13], "data": list(range(rows * 13))},
+                {
+                    "name": "categorical",
+                    "datatype": "BYTES",
+                    "shape": [rows, 26],
+                    "data": ["68fd1e64", ""] * (rows * 13),
+                },
+            ]
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_folder(criteo_run: Path) -> Path:
+    """Return a run with a small real model."""
+    return criteo_run
