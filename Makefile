@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
 setup: $(STAMP) ## .venv with hotrow built, installed, and all that the tests need
-$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*.cpp csrc/include/hotrow/*.h)
+$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*.cpp csrc/rows/*.cpp csrc/include/hotrow/*.h)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch numpy
@@ -27,20 +27,21 @@ $(BENCH_STAMP): $(STAMP)
 demo: setup ## raw log to served model on generated data: summary table and HTML report
 	$(BIN)/python -m hotrow.demo --out demo
 
+# One thread for each worker: two OpenMP pools on the same cores wait for each other.
 test: setup ## the test suite
-	$(BIN)/python -m pytest -n $(CORES) -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) -m 'not slow'
 
 test-slow: setup ## the longer tests
-	$(BIN)/python -m pytest -n $(CORES) -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) -m slow
 
 lint: setup ## format, lint and types, without changing anything
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/mypy
 
 format: setup ## apply the format and the safe fixes
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks tools
+	$(BIN)/ruff check --fix src tests benchmarks tools
 
 bench: setup-bench ## every benchmark suite
 	$(BIN)/python -m benchmarks all

@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 namespace hotrow {
 namespace {
 
@@ -63,9 +59,6 @@ int64_t id_index_build(SlotType* slots, uint64_t capacity, const uint64_t* keys,
 template <typename SlotType>
 void id_index_lookup(const SlotType* slots, uint64_t capacity, const uint64_t* keys, int64_t count,
                      int32_t* positions, int threads) {
-#if defined(_OPENMP)
-    if (threads <= 0) threads = omp_get_max_threads();
-#endif
     threads = static_cast<int>(std::min<int64_t>(threads, count / kGrain + 1));
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
     for (int64_t grain = 0; grain < count; grain += kGrain) {

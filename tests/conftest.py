@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,17 @@ def write_vocabulary(path: Path, rows: int) -> None:
     batch = pa.record_batch({"key": pa.array(keys), "count": pa.array(np.full(keys.size, 9, np.int64))})
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Keep tiny matrix products from waiting for each other when tests run side by side."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

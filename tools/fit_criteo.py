@@ -6,12 +6,13 @@ Reads labelled Criteo rows (10,000 are enough) and prints the Python module of f
 
 - Missing values: columns that are always missing together share one rate.
 - Integer columns: the share of each interval between logarithmically spaced knots.
-- Categorical columns: ids with at least 1% of the rows keep their share (at most 16 of them); a
+- Categorical columns: ids with at least 0.4% of the rows keep their share (at most 20 of them); a
   Zipf-Mandelbrot law over the remaining ids up to the column's cardinality in the full log, with
   (q, s) such that the expected numbers of ids seen at least 1, 2, 3, ... 50 times in a sample of this
-  size match the sample's (least squares of square roots, which evens out Poisson noise).
+  size match the sample's (least squares of square roots, which evens out Poisson noise; the counts of
+  rare ids weigh most).
 
-The sample holds only shares and counts that survive this; no row or id of it is kept.
+Only these shares and parameters are printed: no row and no id of the sample.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ ROWS = (
 )  # distinct ids in the full Kaggle log
 # fmt: on
 OCCURRENCES = (1, 2, 3, 4, 6, 9, 13, 20, 32, 50)
-HEAD_SHARE, HEAD_LENGTH = 0.01, 16
+HEAD_SHARE, HEAD_LENGTH = 0.004, 20
+WEIGHTS = np.array([3, 3, 2, 1, 1, 1, 1, 1, 1, 1])
 HEADER = '''"""Fitted parameters of the synthetic Criteo log: written by tools/fit_criteo.py, not by hand.
 
 They are shares, rates and exponents that describe the first 10,000 rows of the Kaggle log, and the
@@ -62,7 +64,7 @@ def fit_ids(counts: NDArray[np.int64], rows: int) -> IdLaw:
 
     def loss(q: float, s: float) -> float:
         law = IdLaw(rows=rows, head=shares, q=q, s=s)
-        return float(np.sum((np.sqrt(expected_ids(law, total)) - np.sqrt(seen)) ** 2))
+        return float(WEIGHTS @ (np.sqrt(expected_ids(law, total)) - np.sqrt(seen)) ** 2)
 
     q_grid = np.concatenate([[0.5], np.geomspace(1, min(1e4, 3.0 * rows), 40)])
     s_grid = np.arange(0.325, 6.0, 0.05)

@@ -41,7 +41,7 @@ def id_index_lookup(
     positions: NDArray[np.int32],
     threads: int,
 ) -> None:
-    """Write each key's position, or -1; threads 0 leaves the number to OpenMP."""
+    """Write each key's position, or -1."""
 
 def advise_huge_pages(address: int, bytes: int) -> None:  # noqa: A002
     """Ask the operating system for huge pages within a range of memory."""

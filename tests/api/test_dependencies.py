@@ -17,7 +17,8 @@ LAYERS = (
     {"artifact"},
     {"train", "serving"},
     {"report"},
-    {"cli", "demo"},
+    {"cli"},
+    {"demo"},
     {"__init__", "__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -207,6 +207,17 @@ def test_a_vocabulary_that_is_none(artifact: Path, sealed: Seal, content: bytes)
         load_artifact(artifact)
 
 
+def test_a_vocabulary_that_says_it_is_longer_than_it_is(artifact: Path, sealed: Seal) -> None:
+    path = artifact / "vocab" / "C7.arrow"  # 12 keys: buffers of 96 bytes
+    content = path.read_bytes()
+    length, short = (96).to_bytes(8, "little"), (16).to_bytes(8, "little")
+    assert content.count(length) >= 2
+    path.write_bytes(content.replace(length, short))
+    sealed(artifact)
+    with pytest.raises(ArtifactError, match=r"C7\.arrow"):
+        load_artifact(artifact)
+
+
 def test_a_vocabulary_of_another_feature(artifact: Path, sealed: Seal) -> None:
     shutil.copy(artifact / "vocab" / "C8.arrow", artifact / "vocab" / "C7.arrow")
     sealed(artifact)

@@ -12,8 +12,10 @@ import pytest
 from hotrow.artifact import load_artifact
 from hotrow.cli import _frame
 from hotrow.cli.main import app
+from hotrow.serving import Limits, RankingService
 
 Rows = Callable[..., list[str]]
+REAL = Path(__file__).parents[3] / "shared" / "data" / "criteo-kaggle-10k"
 BAD = {
     "column_count": "1\t2\t3",
     "integer": "x" + "\t" * 38,
@@ -187,3 +189,25 @@ def test_mistakes_are_told_in_one_line(
     assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1
     assert message in printed.err
+
+
+def test_the_real_log_is_prepared_trained_on_and_ranked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not REAL.is_dir():
+        pytest.skip(f"no real data at {REAL}")
+    data, run, out = tmp_path / "data", tmp_path / "run", tmp_path / "scores.tsv"
+    assert hotrow("prepare", "criteo", REAL / "train.txt", "--out", data) == 0
+    assert hotrow("train", data, "--model", "dlrm-small", "--out", run, "--set", "batch_size=256") == 0
+    capsys.readouterr()
+    assert hotrow("rank", run, REAL / "test_unlabelled.txt", "--out", out, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["rows"], result["rejected_rows"]) == (10_000, 0)
+    scores = np.array([row[1] for row in table(out)[1:]], dtype=np.float32)
+    assert scores.shape == (10_000,)
+    assert 0.05 < scores.mean() < 0.5  # the click rate of the training rows is 0.22
+    assert scores.std() > 0.02
+    body = {"context": {"I1": 3}, "candidates": [{"C1": "68fd1e64"}, {"C1": "ffffffff"}, {}]}
+    artifact = load_artifact(run)
+    answer = json.loads(RankingService("m", artifact, Limits()).rank(json.dumps(body).encode()))
+    assert sorted(entry["index"] for entry in answer["ranking"]) == [0, 1, 2]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_mistakes_are_told_in_one_line(
     assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1
     assert message in printed.err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from hotrow.data.dataset import Dataset
@@ -115,3 +116,14 @@ def test_the_fingerprint_tells_data_sets_apart(tmp_path: Path, write_dataset: Wr
     assert same[0] == same[1]
     other = write_dataset(tmp_path / "c", splits={"train": (800,), "valid": (150,), "test": (150,)})
     assert Dataset.open(other).fingerprint() != same[0]
+
+
+def test_a_column_that_is_not_there(tmp_path: Path, write_dataset: WriteDataset) -> None:
+    path = write_dataset(tmp_path / "d")
+    table = pa.ipc.open_file(path / "valid" / "00000.arrow").read_all()
+    with pa.OSFile(str(path / "valid" / "00000.arrow"), "wb") as sink:
+        columns = table.rename_columns(["label", "dense", "id"])
+        with pa.ipc.new_file(sink, columns.schema) as writer:
+            writer.write_table(columns)
+    with pytest.raises(DataError, match="column ids: no such column, expected fixed_size_list"):
+        Dataset.open(path)

@@ -24,11 +24,12 @@ CELLS = st.lists(
 )
 
 
-def lay_out(cells: list[bytes]) -> tuple[bytes, NDArray[np.int64], NDArray[np.int64]]:
+def lay_out(cells: list[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Put cells into one line; return its words, and where each cell ends and how long it is."""
     padded = LEFT_PAD + b"\t".join(cells) + b"\n" + RIGHT_PAD
     lengths = np.array([len(cell) for cell in cells], dtype=np.int64)
     ends = np.cumsum(lengths + 1) - 1 + len(LEFT_PAD)
-    return padded, ends - lengths, ends
+    return eight_bytes_at(padded.translate(DIGIT_VALUES)), ends, lengths
 
 
 def is_hex(cell: bytes) -> bool:
@@ -43,8 +44,7 @@ def is_integer(cell: bytes) -> bool:
 @given(CELLS)
 def test_hex_reads_what_int_reads(texts: list[str]) -> None:
     cells = [text.encode("latin-1") for text in texts]
-    padded, starts, ends = lay_out(cells)
-    values, malformed = read_hex(eight_bytes_at(padded.translate(DIGIT_VALUES)), starts, ends)
+    values, malformed = read_hex(*lay_out(cells))
     assert malformed.tolist() == [not is_hex(cell) for cell in cells]
     for cell, value in zip(cells, values.tolist(), strict=True):
         if is_hex(cell):
@@ -54,9 +54,8 @@ def test_hex_reads_what_int_reads(texts: list[str]) -> None:
 @given(CELLS)
 def test_integers_read_what_int_reads(texts: list[str]) -> None:
     cells = [text.encode("latin-1") for text in texts]
-    padded, starts, ends = lay_out(cells)
-    words = eight_bytes_at(padded.translate(DIGIT_VALUES))
-    values, malformed = read_integers(np.frombuffer(padded, np.uint8), words, starts, ends)
+    is_negative = np.array([cell.startswith(b"-") for cell in cells])
+    values, malformed = read_integers(*lay_out(cells), is_negative)
     assert malformed.tolist() == [not is_integer(cell) for cell in cells]
     for cell, value in zip(cells, values.tolist(), strict=True):
         if is_integer(cell):
@@ -65,8 +64,7 @@ def test_integers_read_what_int_reads(texts: list[str]) -> None:
 
 def test_every_length_and_both_ends_of_the_range() -> None:
     cells = [sign + b"9" * length for length in range(1, 19) for sign in (b"", b"-")]
-    padded, starts, ends = lay_out(cells)
-    words = eight_bytes_at(padded.translate(DIGIT_VALUES))
-    values, malformed = read_integers(np.frombuffer(padded, np.uint8), words, starts, ends)
+    is_negative = np.array([cell.startswith(b"-") for cell in cells])
+    values, malformed = read_integers(*lay_out(cells), is_negative)
     assert not malformed.any()
     assert values.tolist() == [float(int(cell)) for cell in cells]

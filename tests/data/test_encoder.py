@@ -67,7 +67,7 @@ def test_a_row_is_encoded_alike_in_every_block() -> None:
 
 def test_dense_transform() -> None:
     values = np.array([[0.0, 0.0, -3.0], [np.nan, np.nan, np.nan], [1e17, -7.0, 1.0]])
-    expected = [[0.0, 0.0, -np.log(4)], [0.0, -1.0, 0.0], [np.log(1e17), -7.0, np.log(2)]]
+    expected = [[0.0, 0.0, -np.log(4)], [-1.0, -1.0, -1.0], [np.log(1e17), -7.0, np.log(2)]]
     assert encode_dense(values, SCHEMA.dense).tolist() == np.array(expected, dtype=np.float32).tolist()
 
 

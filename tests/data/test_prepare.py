@@ -57,8 +57,9 @@ def check_against_reference(log: Path, out: Path, min_count: int) -> None:
         assert labels.tolist() == [float(line[0]) for line in part]
         expected = [[rows.get(key, 0) for rows, key in zip(ids, line[14:], strict=True)] for line in part]
         assert found_ids.tolist() == expected
-        numbers = np.array([[float(cell or 0) for cell in line[1:14]] for line in part])
-        np.testing.assert_allclose(dense, np.sign(numbers) * np.log1p(np.abs(numbers)), rtol=1e-6)
+        numbers = np.array([[float(cell or "nan") for cell in line[1:14]] for line in part])
+        logarithms = np.sign(numbers) * np.log1p(np.abs(numbers))
+        np.testing.assert_allclose(dense, np.where(np.isnan(numbers), -1.0, logarithms), rtol=1e-6)
 
 
 @pytest.mark.parametrize("min_count", [1, 10, 20])
@@ -75,7 +76,8 @@ def test_many_small_blocks_and_shards_change_nothing(
     from hotrow.data import _encoding, _writing
     from hotrow.data.formats.criteo import Criteo
 
-    monkeypatch.setattr(_encoding, "_ROWS_AT_ONCE", 64)
+    monkeypatch.setattr(_encoding, "_COUNTED_AT_ONCE", 64)
+    monkeypatch.setattr(_encoding, "_ENCODED_AT_ONCE", 40)
     monkeypatch.setattr(_encoding, "MAX_DISTINCT", 5)
     monkeypatch.setattr(_writing, "_ROWS_AT_ONCE", 48)
     monkeypatch.setattr(_writing, "SHARD_ROWS", 110)
@@ -238,7 +240,7 @@ def test_rows_without_any_value_are_rows(tmp_path: Path) -> None:
     log.write_text(("1" + "\t" * 39 + "\n") * 20)
     assert prepare("criteo", [log], tmp_path / "out").rows == 20
     dense, ids, labels = rows_of(Dataset.open(tmp_path / "out"), "train")
-    assert (dense == 0).all()
+    assert (dense == -1).all()
     assert (ids == 1).all()
     assert (labels == 1).all()
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,12 +80,19 @@ def test_a_disk_that_fills_in_any_phase(
     assert is_absent(tmp_path / "out")
 
 
+def open_when_over(process: subprocess.Popen[bytes], pipe: Path) -> None:
+    """Let a writer of the pipe go on even when the process ends before it reads from it."""
+    process.wait()
+    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+
+
 def test_a_killed_preparation_leaves_no_target_and_is_cleaned_up_by_the_next(
     log: Path, tmp_path: Path
 ) -> None:
     pipe, out = tmp_path / "pipe", tmp_path / "out"
     os.mkfifo(pipe)
     process = subprocess.Popen([*COMMAND, str(log), str(pipe), "--out", str(out)], stderr=subprocess.DEVNULL)
+    threading.Thread(target=open_when_over, args=(process, pipe), daemon=True).start()
     with pipe.open("wb") as stream:  # opens when the preparation has staged the first source
         stream.write(log.read_bytes())
         stream.flush()

@@ -177,7 +177,7 @@ def test_matches_float64(
     skew=st.sampled_from([0.0, 1.05, 3.0]),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_matches_float64_for_any_shapes(
     backend: BackendName,
     shapes: list[tuple[int, int]],

@@ -50,6 +50,18 @@ def test_many_keys(backend: BackendName, top: int) -> None:
 
 
 @every_backend
+@pytest.mark.parametrize("count", [0, 1, 16_384, 100_003])
+def test_threads_share_a_lookup(backend: BackendName, count: int) -> None:
+    keys = np.arange(0, 3000, 3, dtype=np.uint64)
+    asked = np.random.default_rng(2).integers(0, 3000, count, dtype=np.uint64)
+    index = IdIndex(keys, backend=backend)
+    expected = np.where(asked % 3 == 0, asked // 3, np.uint64(2**64 - 1)).astype(np.int32)
+    np.testing.assert_array_equal(index.lookup(asked, threads=3), expected)
+    with pytest.raises(ValueError, match="threads: got 0"):
+        index.lookup(asked, threads=0)
+
+
+@every_backend
 def test_backends_are_told_apart(backend: BackendName) -> None:
     with record_paths() as paths:
         index = IdIndex(as_keys([5, 6]), backend=backend)

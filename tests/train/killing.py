@@ -1,8 +1,8 @@
 """Trains in forked processes that kill themselves at a chosen file operation; run by test_kill.py.
 
 Usage: killing.py DATASET OUT POINT... : for each POINT train into OUT/POINT, killed (SIGKILL) right before
-the POINT-th operation on a file of the run, then resume, killed again at the same count, and so on until
-the run ends by itself. POINT 0 is never killed; its number of operations is printed.
+the POINT-th operation on a file of the run; resume, killed again right before operation POINT / 2; resume and
+finish. POINT 0 is never killed. Prints, for each, the kills and the operations of the last process.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 
 import torch
+import torch._dynamo  # here, once, because torch imports it at the first optimizer, in every child
+import torch.utils.tensorboard
 
 from hotrow.data.dataset import Dataset
-from hotrow.train import RunFolder, make_recipe, train
+from hotrow.train import RunFolder, make_recipe, train_model
 
 OPERATIONS = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "shutil.rmtree")
 SETTINGS = {
@@ -50,7 +52,7 @@ def run_once(data: Path, out: Path, point: int, report: Path) -> None:
     sys.addaudithook(killer)
     dataset = Dataset.open(data)
     recipe = make_recipe("dlrm-small", dataset.schema.inputs(), settings=SETTINGS)
-    train(dataset, recipe, out, resume=RunFolder(out).is_run)
+    train_model(dataset, recipe, out, resume=RunFolder(out).is_run)
     report.write_text(str(killer.count))
 
 
@@ -69,19 +71,18 @@ def in_child(data: Path, out: Path, point: int, report: Path) -> int:
 
 
 def main() -> None:
-    """Run all points; print, for each, how often it was killed and the operations of its last process."""
+    """Run all points."""
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
     report = out / "operations.txt"
     for point in map(int, sys.argv[3:]):
         kills = 0
-        while (status := in_child(data, out / str(point), point, report)) != 0:
-            if status != -signal.SIGKILL:
-                sys.exit(f"point {point}: exit status {status} instead of a kill")
+        for moment in (point, point // 2, 0):
+            status = in_child(data, out / str(point), moment, report)
+            if status not in (0, -signal.SIGKILL):
+                sys.exit(f"point {point}: exit status {status}")
+            if status == 0:
+                break
             kills += 1
-            if kills > 500:
-                sys.exit(f"point {point}: no progress between kills")
-            # A process killed at the same early operation every time would never get further.
-            point += 0 if kills == 1 else 7
         print(kills, report.read_text(), flush=True)
 
 

@@ -21,7 +21,7 @@ from hotrow.errors import (
     OutputExistsError,
     StorageError,
 )
-from hotrow.train import Listener, Recipe, RunFolder, TrainReport, _tensors, change, evaluate, train
+from hotrow.train import Listener, Recipe, RunFolder, TrainReport, _tensors, change, evaluate, train_model
 from hotrow.train import checkpoint as checkpoint_module
 
 WriteDataset = Callable[..., Path]
@@ -42,7 +42,7 @@ def _lines(run: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_leaves_what_is_documented(tmp_path: Path, dataset: Dataset, recipe: Recipe) -> None:
-    report = train(dataset, recipe, tmp_path / "run", command=["x"])
+    report = train_model(dataset, recipe, tmp_path / "run", command=["x"])
     run = tmp_path / "run"
     names = {entry.name.split(".")[0] for entry in run.iterdir() if not entry.name.startswith(".")}
     assert names == {"config", "metrics", "events", "checkpoints", "model", "result"}
@@ -64,7 +64,7 @@ def test_the_best_weights_are_exported(tmp_path: Path, dataset: Dataset, recipe:
     wild = change(
         recipe, {"dense.lr": "0.05", "tables.lr": "0.5", "epochs": "4", "schedule.decay": "constant"}
     )
-    report = train(dataset, wild, tmp_path / "run")
+    report = train_model(dataset, wild, tmp_path / "run")
     lines = [line for line in _lines(tmp_path / "run") if line["kind"] == "validation"]
     best = min(lines, key=lambda line: float(line["validation"]["log_loss"]))
     assert report.best_step == best["step"] < report.steps
@@ -74,7 +74,7 @@ def test_the_best_weights_are_exported(tmp_path: Path, dataset: Dataset, recipe:
     again = evaluate(artifact.model, Loader(dataset, "valid", LoaderConfig(batch_size=8192)))
     assert again.log_loss == pytest.approx(report.validation.log_loss, rel=1e-6)
     assert artifact.metrics["validation"] == report.validation.to_mapping()
-    last = train(dataset, change(wild, {"checkpoints.keep_best": "false"}), tmp_path / "last")
+    last = train_model(dataset, change(wild, {"checkpoints.keep_best": "false"}), tmp_path / "last")
     assert last.best_step == last.steps
     assert _model(tmp_path / "last") != _model(tmp_path / "run")
 
@@ -87,11 +87,11 @@ def test_the_same_seed_gives_the_same_bits(
     torch.set_num_threads(threads)
     recipe = change(recipe, {"tables.kind": kind, "batch_size": "256"})
     for name in "ab":
-        train(dataset, recipe, tmp_path / name)
+        train_model(dataset, recipe, tmp_path / name)
         torch.rand(3), random.random()  # what else a process draws has no influence
     assert _model(tmp_path / "a") == _model(tmp_path / "b")
     assert _lines(tmp_path / "a") == _lines(tmp_path / "b")
-    train(dataset, change(recipe, {"seed": "1"}), tmp_path / "c")
+    train_model(dataset, change(recipe, {"seed": "1"}), tmp_path / "c")
     assert _model(tmp_path / "a") != _model(tmp_path / "c")
 
 
@@ -112,10 +112,10 @@ class _StopAt(Listener):
 def test_a_stopped_run_resumes_to_the_same_bits(
     tmp_path: Path, dataset: Dataset, recipe: Recipe, steps: int
 ) -> None:
-    train(dataset, recipe, tmp_path / "whole")
+    train_model(dataset, recipe, tmp_path / "whole")
     with pytest.raises(RuntimeError, match="stop"):
-        train(dataset, recipe, tmp_path / "run", listener=_StopAt(steps, RuntimeError("stop")))
-    train(dataset, recipe, tmp_path / "run", resume=True)
+        train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(steps, RuntimeError("stop")))
+    train_model(dataset, recipe, tmp_path / "run", resume=True)
     assert _model(tmp_path / "run") == _model(tmp_path / "whole")
     assert _lines(tmp_path / "run") == _lines(tmp_path / "whole")
 
@@ -123,13 +123,13 @@ def test_a_stopped_run_resumes_to_the_same_bits(
 def test_a_resume_that_skips_a_broken_checkpoint_is_exact_too(
     tmp_path: Path, dataset: Dataset, recipe: Recipe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train(dataset, recipe, tmp_path / "whole")
+    train_model(dataset, recipe, tmp_path / "whole")
     run = tmp_path / "run"
     with pytest.raises(RuntimeError):
-        train(dataset, recipe, run, listener=_StopAt(20, RuntimeError("stop")))
+        train_model(dataset, recipe, run, listener=_StopAt(20, RuntimeError("stop")))
     newest = max((run / "checkpoints").iterdir())
     (newest / "tables.safetensors").write_bytes(b"cut")
-    train(dataset, recipe, run, resume=True)
+    train_model(dataset, recipe, run, resume=True)
     assert "skipped a broken checkpoint" in caplog.text
     assert newest.name in caplog.text
     assert _model(run) == _model(tmp_path / "whole")
@@ -140,17 +140,17 @@ def test_resuming_only_broken_checkpoints_is_refused(
     tmp_path: Path, dataset: Dataset, recipe: Recipe
 ) -> None:
     with pytest.raises(RuntimeError):
-        train(dataset, recipe, tmp_path / "run", listener=_StopAt(14, RuntimeError("stop")))
+        train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(14, RuntimeError("stop")))
     for checkpoint in (tmp_path / "run" / "checkpoints").iterdir():
         (checkpoint / "state.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"state\.json"):
-        train(dataset, recipe, tmp_path / "run", resume=True)
+        train_model(dataset, recipe, tmp_path / "run", resume=True)
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path, dataset: Dataset, recipe: Recipe) -> None:
-    report = train(dataset, recipe, tmp_path / "run")
+    report = train_model(dataset, recipe, tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    assert train(dataset, recipe, tmp_path / "run", resume=True) == report
+    assert train_model(dataset, recipe, tmp_path / "run", resume=True) == report
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
 
 
@@ -158,12 +158,12 @@ def test_a_run_is_started_resumed_or_replaced_only_as_asked(
     tmp_path: Path, dataset: Dataset, recipe: Recipe
 ) -> None:
     with pytest.raises(MissingFileError, match="hotrow train"):
-        train(dataset, recipe, tmp_path / "run", resume=True)
-    train(dataset, recipe, tmp_path / "run")
+        train_model(dataset, recipe, tmp_path / "run", resume=True)
+    train_model(dataset, recipe, tmp_path / "run")
     with pytest.raises(OutputExistsError):
-        train(dataset, recipe, tmp_path / "run")
+        train_model(dataset, recipe, tmp_path / "run")
     other = change(recipe, {"seed": "3"})
-    train(dataset, other, tmp_path / "run", overwrite=True)
+    train_model(dataset, other, tmp_path / "run", overwrite=True)
     assert RunFolder(tmp_path / "run").read_recipe() == other
     assert len([line for line in _lines(tmp_path / "run") if line["kind"] == "final"]) == 1
 
@@ -171,7 +171,7 @@ def test_a_run_is_started_resumed_or_replaced_only_as_asked(
 def test_a_diverged_run_keeps_its_last_checkpoint(tmp_path: Path, dataset: Dataset, recipe: Recipe) -> None:
     wild = change(recipe, {"dense.kind": "sgd", "dense.lr": "1000", "schedule.warmup": "0.99"})
     with pytest.raises(DivergedError, match=r"step \d+: "):
-        train(dataset, change(wild, {"checkpoints.per_epoch": "13"}), tmp_path / "run")
+        train_model(dataset, change(wild, {"checkpoints.per_epoch": "13"}), tmp_path / "run")
     run = tmp_path / "run"
     assert not (run / "model").exists()
     for checkpoint in (run / "checkpoints").iterdir():
@@ -184,7 +184,7 @@ def test_a_diverged_run_keeps_its_last_checkpoint(tmp_path: Path, dataset: Datas
 def test_a_full_disk_keeps_the_last_checkpoint(
     tmp_path: Path, dataset: Dataset, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(dataset, recipe, tmp_path / "whole")
+    train_model(dataset, recipe, tmp_path / "whole")
     run, write = tmp_path / "run", _tensors.write_tensors
     written = []
 
@@ -196,13 +196,13 @@ def test_a_full_disk_keeps_the_last_checkpoint(
 
     monkeypatch.setattr(checkpoint_module, "write_tensors", fill_up)
     with pytest.raises(StorageError, match=r"step-000000013: no space left"):
-        train(dataset, recipe, run)
+        train_model(dataset, recipe, run)
     assert sorted(entry.name for entry in (run / "checkpoints").iterdir()) == [
         "step-000000005",
         "step-000000009",
     ]
     monkeypatch.undo()
-    train(dataset, recipe, run, resume=True)
+    train_model(dataset, recipe, run, resume=True)
     assert _model(run) == _model(tmp_path / "whole")
 
 
@@ -210,7 +210,7 @@ def test_without_validation_rows_the_last_weights_are_exported(
     tmp_path: Path, write_dataset: WriteDataset, recipe: Recipe
 ) -> None:
     path = write_dataset(tmp_path / "d2", splits={"train": (100,), "valid": (), "test": ()})
-    report = train(Dataset.open(path), recipe, tmp_path / "run")
+    report = train_model(Dataset.open(path), recipe, tmp_path / "run")
     assert (report.validation, report.test) == (None, None)
     assert report.best_step == report.steps == 4
     assert load_artifact(tmp_path / "run").metrics["test"] is None
@@ -219,13 +219,13 @@ def test_without_validation_rows_the_last_weights_are_exported(
 def test_no_rows_to_train_on(tmp_path: Path, write_dataset: WriteDataset, recipe: Recipe) -> None:
     path = write_dataset(tmp_path / "d2", splits={"train": (), "valid": (5,), "test": ()})
     with pytest.raises(DataError, match=r"schema\.json: split train has no rows"):
-        train(Dataset.open(path), recipe, tmp_path / "run")
+        train_model(Dataset.open(path), recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_early_stopping_is_reported(tmp_path: Path, dataset: Dataset, recipe: Recipe) -> None:
     patient = change(recipe, {"validation.patience": "1", "validation.min_delta": "100"})
-    report = train(dataset, patient, tmp_path / "run")
+    report = train_model(dataset, patient, tmp_path / "run")
     assert report.stopped_early
     assert report.steps == 9
     assert report.epochs == pytest.approx(9 / 13)

@@ -22,7 +22,7 @@ static_assert(sizeof(NarrowSlot) == 8 && sizeof(WideSlot) == 12);
 template <typename SlotType>
 int64_t id_index_build(SlotType* slots, uint64_t capacity, const uint64_t* keys, int64_t count);
 
-// positions[i] = position of keys[i], or -1. threads 0: as many as OpenMP would take.
+// positions[i] = position of keys[i], or -1.
 template <typename SlotType>
 void id_index_lookup(const SlotType* slots, uint64_t capacity, const uint64_t* keys, int64_t count,
                      int32_t* positions, int threads);

@@ -11,7 +11,9 @@ from hotrow.cli.evaluate import evaluate
 from hotrow.cli.models import models
 from hotrow.cli.prepare import prepare
 from hotrow.cli.rank import rank
+from hotrow.cli.report import report
 from hotrow.cli.serve import serve
+from hotrow.cli.synth import synth
 from hotrow.cli.train import train
 
 app = typer.Typer(
@@ -29,12 +31,14 @@ def _callback() -> None:
     """Train, shrink and serve deep recommendation models on the servers you have."""
 
 
+app.add_typer(synth)
 app.command()(models)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
 app.command()(rank)
 app.command()(serve)
+app.command()(report)
 
 
 def main() -> None:

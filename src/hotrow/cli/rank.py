@@ -35,9 +35,10 @@ def rank(
 ) -> None:
     """Score raw rows in the format of the log that the model was trained on.
 
-    Ids never seen and missing values are allowed. The table has a header and one line for each line
-    of FILE: its number and its click probability. A line that cannot be read has an empty score (null
-    in JSON) and is counted; with --out it is kept beside the table in NAME.rejected.tsv.
+    Ids never seen and missing values are allowed. The table has a header and
+    one line for each line of FILE: its number and its click probability. A
+    line that cannot be read has an empty score (null in JSON) and is counted;
+    with --out it is kept beside the table, in NAME.rejected.tsv.
 
     \b
     Example:

@@ -26,15 +26,22 @@ def serve(
 ) -> None:
     """Serve a model over HTTP: Open Inference Protocol v2, and a plain ranking call.
 
-    GET /v2/health/live, /v2/health/ready, /v2/models/NAME; POST /v2/models/NAME/infer with tensors
-    "dense" [rows, N] (numbers as in the log, null where missing) and "categorical" [rows, F] (BYTES,
-    ids as text, "" where missing); POST /v1/rank with {"context": {feature: value}, "candidates":
-    [{feature: value}, ...], "top_k": n}. SIGTERM finishes what was begun and ends with status 0.
+    SIGTERM: it reports not ready, finishes what was begun, and ends with 0.
+
+    \b
+    GET  /v2/health/live, /v2/health/ready, /v2/models/NAME
+    POST /v2/models/NAME/infer, inputs:
+         dense        rows x N, numbers as in the log, null where missing
+         categorical  rows x F, BYTES, ids as text, "" where missing
+    POST /v1/rank, JSON object:
+         candidates   list of objects, value by feature name; null: missing
+         context      features that all candidates share (optional)
+         top_k        how many of the best to return (optional)
 
     \b
     Example:
       hotrow serve runs/a --port 8000 &
-      curl localhost:8000/v1/rank -d '{"context": {"I1": 3}, "candidates": [{"C1": "68fd1e64"}, {}]}'
+      curl localhost:8000/v1/rank -d '{"candidates": [{"I1": 3}, {"I1": 9}]}'
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
     from hotrow.artifact import find_artifact, load_artifact
     from hotrow.errors import ConfigError

@@ -51,8 +51,7 @@ def train(
     from hotrow.config import parse_settings
     from hotrow.data.dataset import Dataset
     from hotrow.errors import ConfigError
-    from hotrow.train import RunFolder
-    from hotrow.train import train as train_model
+    from hotrow.train import RunFolder, train_model
 
     if resume and overwrite:
         raise ConfigError("--overwrite", True, "to be left out with --resume")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hotrow.data.raw import MISSING_KEY
 
 Words = NDArray[np.uint64]
+Positions = NDArray[np.int64]
 
 MAX_DECIMAL_DIGITS = 18
 """Integers of up to this many digits are read; any of them fits 64 bits."""
@@ -23,7 +24,6 @@ MAX_HEX_DIGITS = 8
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _TOP_BITS = np.uint64(0x8080_8080_8080_8080)
 _OVER_NINE = np.uint64(0x7676_7676_7676_7676)  # a byte of 10..15 plus 0x76 has its top bit set
-_MINUS = ord("-")
 
 
 def _digit_values() -> bytes:
@@ -38,89 +38,83 @@ DIGIT_VALUES = _digit_values()
 """Translation table for ``bytes.translate``: digits, hexadecimal ones included, to their values."""
 
 
-def read_hex(
-    words: Words, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[Words, NDArray[np.bool_]]:
+def read_hex(words: Words, ends: Positions, lengths: Positions) -> tuple[Words, NDArray[np.bool_]]:
     """Read fields of 1 to 8 hexadecimal digits.
 
     Args:
         words: ``eight_bytes_at`` of the translated block.
-        starts: first byte of each field, any shape.
-        ends: one past its last byte.
+        ends: one past the last byte of each field, any shape; fastest when contiguous.
+        lengths: its bytes.
 
     Returns:
         The values, ``MISSING_KEY`` where the field is empty, and which fields are malformed.
     """
-    lengths = ends - starts
-    word = _last_characters(words, ends, lengths)
+    word = _last_digits(words, ends, lengths)
     malformed = (word & _TOP_BITS) != 0
     malformed |= lengths > MAX_HEX_DIGITS
-    value = _combine(word, 16)
-    value[lengths == 0] = MISSING_KEY
-    return value, malformed
+    _combine(word, 16)
+    np.copyto(word, MISSING_KEY, where=lengths == 0)
+    return word, malformed
 
 
 def read_integers(
-    padded: NDArray[np.uint8], words: Words, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    words: Words, ends: Positions, lengths: Positions, is_negative: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read fields of an optional minus sign and 1 to 18 decimal digits.
+    """Read fields of 1 to 18 decimal digits, after a minus sign where ``is_negative``.
 
     Args:
-        padded: the block's text.
         words: ``eight_bytes_at`` of the translated block.
-        starts: first byte of each field, any shape.
-        ends: one past its last byte.
+        ends: one past the last byte of each field, any shape; fastest when contiguous.
+        lengths: its bytes, the sign included.
+        is_negative: whether its first byte is a minus sign.
 
     Returns:
         The values as float64, NaN where the field is empty, and which fields are malformed.
     """
-    empty = ends == starts
-    negative = (padded[starts] == _MINUS) & ~empty
-    lengths = ends - starts - negative
-    word = _last_characters(words, ends, lengths)
+    digits = lengths - is_negative
+    word = _last_digits(words, ends, digits)
     malformed = _not_decimal(word)
-    malformed |= (lengths == 0) & negative
-    malformed |= lengths > MAX_DECIMAL_DIGITS
-    total = _combine(word, 10).astype(np.int64)
-    wide = np.nonzero(lengths > 8)
+    malformed |= digits > MAX_DECIMAL_DIGITS
+    malformed |= (digits == 0) & is_negative
+    _combine(word, 10)
+    wide = np.nonzero(digits > 8)
     if wide[0].size:
-        wide_ends, wide_lengths = ends[wide], lengths[wide]
         for step, weight in ((8, 10**8), (16, 10**16)):
-            word = _last_characters(words, wide_ends - step, np.clip(wide_lengths - step, 0, 8))
-            malformed[wide] |= _not_decimal(word)
-            total[wide] += _combine(word, 10).astype(np.int64) * weight
-    value = total.astype(np.float64)
-    np.negative(value, out=value, where=negative)
-    value[empty] = np.nan
+            more = _last_digits(words, ends[wide] - step, np.maximum(digits[wide] - step, 0))
+            malformed[wide] |= _not_decimal(more)
+            _combine(more, 10)
+            word[wide] += more * np.uint64(weight)
+    value = word.view(np.int64).astype(np.float64)
+    np.negative(value, out=value, where=is_negative)
+    np.copyto(value, np.nan, where=lengths == 0)
     return value, malformed
 
 
-def _last_characters(words: Words, ends: NDArray[np.int64], lengths: NDArray[np.int64]) -> Words:
-    """Load the word that ends at ``ends``, with zeros in place of the bytes before the field."""
+def _last_digits(words: Words, ends: Positions, lengths: Positions) -> Words:
+    """Load the word that ends at each of ``ends``, with zeros in place of the bytes before the field."""
     word = words[ends - 8]
-    unused = 8 - np.minimum(lengths, 8)
-    if (unused & 7).any():
-        word &= _ALL << (unused << 3).astype(np.uint64)  # a shift by 64 gives 0 in NumPy
-    else:
-        word[unused == 8] = 0
+    unused = np.minimum(lengths, 8)
+    np.subtract(8, unused, out=unused)
+    unused <<= 3
+    word &= _ALL << unused.view(np.uint64)  # a shift by 64 gives 0 in NumPy
     return word
 
 
 def _not_decimal(word: Words) -> NDArray[np.bool_]:
     # Bytes are 0..15 or 0x80, so adding 0x76 to each never carries into the next.
-    over: NDArray[np.bool_] = (((word + _OVER_NINE) | word) & _TOP_BITS) != 0
-    return over
+    over = word + _OVER_NINE
+    over |= word
+    over &= _TOP_BITS
+    return over.astype(np.bool_)
 
 
-def _combine(word: Words, base: int) -> Words:
-    """Combine eight digits to a number: neighbours to pairs, pairs to fours, fours to eight.
+def _combine(word: Words, base: int) -> None:
+    """Combine eight digits to a number, in place: neighbours to pairs, pairs to fours, fours to eight.
 
     Multiplying by ``base * 2**8 + 1`` leaves ``base * first + second`` in every second byte.
     """
-    value = word.copy()
     for bits, mask in ((8, 0x00FF_00FF_00FF_00FF), (16, 0x0000_FFFF_0000_FFFF), (32, 0xFFFF_FFFF)):
-        value *= np.uint64((base << bits) + 1)
-        value >>= np.uint64(bits)
-        value &= np.uint64(mask)
+        word *= np.uint64((base << bits) + 1)
+        word >>= np.uint64(bits)
+        word &= np.uint64(mask)
         base *= base
-    return value

@@ -20,7 +20,8 @@ from hotrow.data.stage import Stage
 from hotrow.data.vocabulary import VOCABULARY_FOLDER, Vocabulary, vocabulary_path
 from hotrow.progress import progress
 
-_ROWS_AT_ONCE = 1 << 21  # rows of one feature counted or encoded at once; a multiple of 8
+_COUNTED_AT_ONCE = 1 << 21  # rows; many, because each time their counts are merged into all before
+_ENCODED_AT_ONCE = 1 << 17  # rows; few, to stay in the cache
 _MAX_THREADS = 2  # each may hold the counts of MAX_DISTINCT ids
 
 
@@ -86,19 +87,11 @@ def _encode_feature(
     stage: Stage, vocabularies: Path, train: range, column: int, feature: CategoricalFeature
 ) -> tuple[CategoricalFeature, FeatureSummary]:
     encoder: FeatureEncoder
-    distinct = None
     if feature.encoding == "hash":
-        encoder = HashEncoder(feature)
+        distinct, encoder = None, HashEncoder(feature)
     else:
-        found = count_keys(
-            partial(_present_keys, stage, column, train),
-            min_count=feature.min_count,
-            max_distinct=MAX_DISTINCT,
-        )
-        vocabulary = Vocabulary(found.keys, found.counts)
-        vocabulary.save(vocabulary_path(vocabularies, feature.name))
-        feature, distinct = replace(feature, rows=vocabulary.rows), found.distinct
-        encoder = VocabularyEncoder(vocabulary.keys)
+        rows, distinct, encoder = _make_vocabulary(stage, vocabularies, train, column, feature)
+        feature = replace(feature, rows=rows)
     unseen, missing = _write_ids(stage, column, encoder)
     summary = FeatureSummary(
         name=feature.name,
@@ -112,17 +105,31 @@ def _encode_feature(
     return feature, summary
 
 
+def _make_vocabulary(
+    stage: Stage, vocabularies: Path, train: range, column: int, feature: CategoricalFeature
+) -> tuple[int, int, VocabularyEncoder]:
+    """Count and save a vocabulary; return its rows, how many ids were distinct, and its encoder."""
+    found = count_keys(
+        partial(_present_keys, stage, column, train),
+        min_count=feature.min_count,
+        max_distinct=MAX_DISTINCT,
+    )
+    vocabulary = Vocabulary(found.keys, found.counts)
+    vocabulary.save(vocabulary_path(vocabularies, feature.name))
+    return vocabulary.rows, found.distinct, VocabularyEncoder(vocabulary.keys)
+
+
 def _present_keys(stage: Stage, column: int, rows: range) -> Iterator[NDArray[Any]]:
-    for start in range(rows.start, rows.stop, _ROWS_AT_ONCE):
-        yield stage.present_keys(column, start, min(start + _ROWS_AT_ONCE, rows.stop))
+    for start in range(rows.start, rows.stop, _COUNTED_AT_ONCE):
+        yield stage.present_keys(column, start, min(start + _COUNTED_AT_ONCE, rows.stop))
 
 
 def _write_ids(stage: Stage, column: int, encoder: FeatureEncoder) -> tuple[int, int]:
     """Write a feature's ids and drop its keys; return how many are unseen and missing."""
     unseen = missing = 0
     with stage.ids_writer(column) as stream:
-        for start in range(0, stage.rows, _ROWS_AT_ONCE):
-            ids = encoder.encode(stage.keys(column, start, min(start + _ROWS_AT_ONCE, stage.rows)))
+        for start in range(0, stage.rows, _ENCODED_AT_ONCE):
+            ids = encoder.encode(stage.keys(column, start, min(start + _ENCODED_AT_ONCE, stage.rows)))
             stream.write(ids.data)
             unseen += int(np.count_nonzero(ids == UNSEEN_ID))
             missing += int(np.count_nonzero(ids == MISSING_ID))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data._lines import LEFT_PAD, MAX_LINE_BYTES, RIGHT_PAD
+from hotrow.data._lines import LEFT_PAD, RIGHT_PAD
 
 _TAB, _NEWLINE, _RETURN = 9, 10, 13
 Positions = NDArray[np.int64]
@@ -39,12 +39,13 @@ class FieldTable:
     num_lines: int
 
 
-def find_fields(padded: NDArray[np.uint8], columns: int) -> FieldTable:
+def find_fields(padded: NDArray[np.uint8], columns: int, max_line_bytes: int) -> FieldTable:
     """Locate the fields of every line.
 
     Args:
         padded: bytes of a ``LineBlock``.
         columns: C, how many fields a line must have.
+        max_line_bytes: lines of so many bytes or more are odd ones whatever their columns.
     """
     # TAB and newline are neighbours in ASCII, so one comparison finds both; the padding holds neither.
     separators = np.flatnonzero((padded - np.uint8(_TAB)) < 2)
@@ -52,38 +53,42 @@ def find_fields(padded: NDArray[np.uint8], columns: int) -> FieldTable:
     starts[:1] = len(LEFT_PAD)
     np.add(separators[:-1], 1, out=starts[1:])
     nothing = np.empty(0, dtype=np.int64)
-    if _is_regular(padded, separators, columns):
+    if _is_regular(padded, separators, columns, max_line_bytes):
         shape = (-1, columns)
         rows = len(separators) // columns
         table = FieldTable(
             starts.reshape(shape), separators.reshape(shape), np.arange(rows), nothing, nothing, nothing, rows
         )
     else:
-        table = _find_irregular(padded, starts, separators, columns)
+        table = _find_irregular(padded, starts, separators, columns, max_line_bytes)
     last = table.ends[:, -1]
     last -= padded[last - 1] == _RETURN
     return table
 
 
-def _is_regular(padded: NDArray[np.uint8], separators: Positions, columns: int) -> bool:
-    """Whether every line has exactly ``columns`` fields (and so none is too long, as a rule)."""
+def _is_regular(padded: NDArray[np.uint8], separators: Positions, columns: int, max_line_bytes: int) -> bool:
+    """Whether every line has exactly ``columns`` fields and none is too long."""
     if len(separators) % columns:
         return False
     row_ends = separators[columns - 1 :: columns]
     newlines = np.count_nonzero(padded == _NEWLINE)
     if newlines != len(row_ends) or not (padded[row_ends] == _NEWLINE).all():
         return False
-    return bool(np.diff(row_ends, prepend=len(LEFT_PAD) - 1).max(initial=0) <= MAX_LINE_BYTES)
+    return bool(np.diff(row_ends, prepend=len(LEFT_PAD) - 1).max(initial=0) <= max_line_bytes)
 
 
 def _find_irregular(
-    padded: NDArray[np.uint8], starts: Positions, separators: Positions, columns: int
+    padded: NDArray[np.uint8],
+    starts: Positions,
+    separators: Positions,
+    columns: int,
+    max_line_bytes: int,
 ) -> FieldTable:
     row_ends = np.flatnonzero(padded[separators] == _NEWLINE)
     widths = np.diff(row_ends, prepend=-1)
     line_starts = starts[row_ends - widths + 1]
     line_ends = separators[row_ends]
-    good = (widths == columns) & (line_ends - line_starts < MAX_LINE_BYTES)
+    good = (widths == columns) & (line_ends - line_starts < max_line_bytes)
     chosen = np.repeat(good, widths)
     odd = np.flatnonzero(~good)
     return FieldTable(

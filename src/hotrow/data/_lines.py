@@ -17,7 +17,8 @@ LEFT_PAD = b"0" * 24
 RIGHT_PAD = b"0" * 8
 """Bytes before and after the lines, so that eight bytes can be loaded at any place in them."""
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
+
 MAX_LINE_BYTES = 1 << 16
 """A longer line is no row of any log read here; the limit bounds what one line may take up."""
 
@@ -58,7 +59,7 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBloc
         end = chunk.rfind(b"\n") + 1
         if end == 0:
             if not skipping and len(rest) + len(chunk) > block_bytes:
-                yield _block(rest[:MAX_LINE_BYTES], b"\n", consumed, cut=True)
+                yield _block((rest + chunk)[:MAX_LINE_BYTES], b"\n", consumed, cut=True)
                 rest, skipping = b"", True
             elif not skipping:
                 rest += chunk

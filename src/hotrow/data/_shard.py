@@ -56,16 +56,18 @@ def _read_batch(file: Path) -> Any:
 
 def _view(file: Path, batch: Any, name: str, kind: Any, dtype: type) -> NDArray[Any]:
     index = batch.schema.get_field_index(name)
-    found = batch.schema.field(index).type if index >= 0 else "no such column"
+    found: Any = batch.schema.field(index).type if index >= 0 else None
     # Two list types differ as soon as their items are named differently; width and items decide.
     same = found == kind or (
-        pa.types.is_fixed_size_list(kind)
-        and index >= 0
+        found is not None
+        and pa.types.is_fixed_size_list(kind)
         and pa.types.is_fixed_size_list(found)
         and (found.list_size, found.value_type) == (kind.list_size, kind.value_type)
     )
     if not same:
-        raise DataError(file, f"{found}, expected {kind}; prepare the data set again", column=name)
+        raise DataError(
+            file, f"{found or 'no such column'}, expected {kind}; prepare the data set again", column=name
+        )
     column = batch.column(index)
     values = column.flatten() if pa.types.is_fixed_size_list(kind) else column
     if values.null_count:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from hotrow.data.stage import Stage
 from hotrow.files import sha256_file
 from hotrow.progress import progress
 
-_ROWS_AT_ONCE = 1 << 16  # rows whose ids are transposed at once
+_ROWS_AT_ONCE = 1 << 15  # rows whose ids are transposed at once
 _MAX_THREADS = 2  # each holds one shard in memory
 
 
@@ -35,23 +34,31 @@ def write_splits(
         folder: takes one folder a split.
         show_progress: report progress on standard error.
     """
-    splits = {}
     threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    parts = [
+        (name, number, rows[start : start + SHARD_ROWS])
+        for name, rows in ranges.items()
+        for number, start in enumerate(range(0, len(rows), SHARD_ROWS))
+    ]
+    for name in ranges:
+        (folder / name).mkdir()
+    found: dict[str, list[tuple[ShardInfo, int]]] = {name: [] for name in ranges}
     with (
         progress("write", stage.rows, "rows", show=show_progress) as bar,
         ThreadPoolExecutor(threads) as pool,
     ):
-        for name, rows in ranges.items():
-            (folder / name).mkdir()
-            parts = [rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS)]
-            write = partial(_write_shard, stage, folder, name)
-            shards, positives = [], 0
-            for shard, shard_positives in pool.map(write, range(len(parts)), parts):
-                shards.append(shard)
-                positives += shard_positives
-                bar.advance(shard.rows)
-            splits[name] = SplitInfo(rows=len(rows), positives=positives, shards=tuple(shards))
-    return splits
+        written = pool.map(lambda part: _write_shard(stage, folder, *part), parts)
+        for (name, _, rows), (shard, positives) in zip(parts, written, strict=True):
+            found[name].append((shard, positives))
+            bar.advance(len(rows))
+    return {
+        name: SplitInfo(
+            rows=len(ranges[name]),
+            positives=sum(positives for _, positives in shards),
+            shards=tuple(shard for shard, _ in shards),
+        )
+        for name, shards in found.items()
+    }
 
 
 def _write_shard(stage: Stage, folder: Path, split: str, number: int, rows: range) -> tuple[ShardInfo, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_DISTINCT = 12 << 20
+MAX_DISTINCT = 4 << 20
 """Ids counted at once; beyond it the range of keys is halved and the upper half counted later."""
 
 

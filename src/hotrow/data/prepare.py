@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hotrow.config import to_mapping
 from hotrow.data._encoding import FeatureSummary, encode_features
-from hotrow.data._memory import peak_rss_mib
+from hotrow.data._memory import peak_rss_mib, reuse_freed_memory
 from hotrow.data._reading import Readings, read_sources
 from hotrow.data._writing import write_splits
 from hotrow.data.dataset import SCHEMA_FILE
@@ -113,6 +113,7 @@ def prepare(
     features = _features(log_format, config)
     _check_paths(sources, out, overwrite)
     check_split(config.split, len(sources))
+    reuse_freed_memory()
     with atomic_folder(out, overwrite=overwrite) as folder:
         readings = read_sources(
             log_format, sources, folder, strict=config.strict, show_progress=show_progress

@@ -37,12 +37,13 @@ class DenseFeature:
         name: column name.
         transform: ``signed_log1p`` is sign(x) * log(1 + |x|): the usual log transform, extended
             to negative counters without losing them; ``identity`` keeps the value.
-        missing: encoded value of an absent number.
+        missing: encoded value of an absent number. The default is one that no counter's logarithm
+            takes, so that a model can tell "absent" from 0; facebookresearch/dlrm encodes both as 0.
     """
 
     name: str
     transform: Transform = "signed_log1p"
-    missing: float = 0.0
+    missing: float = -1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from hotrow.data.raw import MISSING_KEY
 from hotrow.data.schema import KeyType
 from hotrow.errors import InternalError
 
+_BUFFER_BYTES = 1 << 18  # of each file being written: fewer, larger writes
 _KEY_TYPES: dict[KeyType, np.dtype[Any]] = {"hex32": np.dtype(np.uint32)}
 
 
@@ -91,7 +92,7 @@ class StageWriter:
             stream.write(bits.data)
 
     def _open(self, name: str) -> BinaryIO:
-        return self._files.enter_context((self._folder / name).open("wb"))
+        return self._files.enter_context((self._folder / name).open("wb", buffering=_BUFFER_BYTES))
 
 
 class Stage:

@@ -50,9 +50,10 @@ class Vocabulary:
         try:
             with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
                 table = reader.read_all()
+            table.validate(full=True)  # Arrow does not check by itself that buffers are as long as they say
         except FileNotFoundError as error:
             raise MissingFileError(path, "a vocabulary") from error
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise DataError(path, f"is no readable vocabulary ({' '.join(str(error).split())})") from error
         if table.schema != _SCHEMA or table["key"].null_count or table["count"].null_count:
             raise DataError(path, f"has columns {table.schema.names}, expected key uint64 and count int64")

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,13 +110,11 @@ class _Running:
 
     async def run(self) -> None:
         """Listen, load, answer until told to stop, and finish what was begun."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
         loading = asyncio.create_task(self._load())
         try:
-            await self.server.serve(sockets=[self._listener])
-            await loading
+            with _signals_to(self._stop):
+                await self.server.serve(sockets=[self._listener])
+                await loading
         finally:
             self._engine.close()
 
@@ -141,6 +140,24 @@ class _Running:
 
     def _exit(self) -> None:
         self.server.should_exit = True
+
+
+@contextmanager
+def _signals_to(stop: Callable[[int], None]) -> Iterator[None]:
+    """Hand SIGTERM and Ctrl-C to ``stop`` within the event loop; only the main thread gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

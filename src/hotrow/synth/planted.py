@@ -19,25 +19,36 @@ from hotrow.synth.hashing import LANES, mix, normals
 from hotrow.synth.laws import LEVELS
 from hotrow.synth.rows import RowChunk, draw_rows
 
+WEIGHTS = {
+    "C3": 0.4,
+    "C4": 0.6,
+    "C7": 0.3,
+    "C10": 0.5,
+    "C11": 0.4,
+    "C12": 0.4,
+    "C13": 0.7,
+    "C15": 0.4,
+    "C16": 0.4,
+    "C18": 0.6,
+    "C21": 0.4,
+    "C24": 0.8,
+    "C26": 0.6,
+}
+
 PAIRS = (
-    ("C1", "C6"),
-    ("C2", "C6"),
-    ("C2", "C17"),
-    ("C5", "C14"),
-    ("C6", "C13"),
-    ("C8", "C25"),
-    ("C14", "C24"),
+    ("C2", "C23"),
+    ("C4", "C20"),
+    ("C5", "C23"),
+    ("C6", "C14"),
+    ("C6", "C25"),
+    ("C14", "C20"),
     ("C17", "C23"),
     ("C20", "C23"),
-    ("C14", "C26"),
-    ("C10", "C20"),
-    ("C4", "C23"),
 )
-"""Pairs of features that interact: small with small, small with middling, small with huge."""
 
 _IDS_STREAM, _PAIRS_STREAM, _DENSE_STREAM = 1, 2, 3
 _CALIBRATION_CHUNKS = 3
-_FREQUENCIES = (0.5, 1.0, 2.0)
+_BEND, _ABSENCE = 0.7, 0.5
 Float32 = NDArray[np.float32]
 
 
@@ -53,9 +64,9 @@ class PlantedConfig:
     """
 
     click_rate: float = 0.256
-    dense_sd: float = 0.7
-    ids_sd: float = 1.0
-    pairs_sd: float = 0.6
+    dense_sd: float = 1.0
+    ids_sd: float = 0.8
+    pairs_sd: float = 0.45
 
     def __post_init__(self) -> None:
         if not 0 < self.click_rate < 1:
@@ -106,9 +117,15 @@ class PlantedModel:
         known = np.ones(rows.ranks.shape, dtype=np.float32) if rare is None else (~rare).astype(np.float32)
         ids = np.zeros(len(rows), dtype=np.float32)
         for feature, rank_B in enumerate(rows.ranks):
-            ids += normals(mix(self._seed, _IDS_STREAM, feature), rank_B)[:, 0] * known[feature]
+            ids += (
+                normals(mix(self._seed, _IDS_STREAM, feature), rank_B)[:, 0]
+                * known[feature]
+                * WEIGHTS.get(list(IDS)[feature], 1.0)
+            )
         pairs, pairs_variance = self._pairs(rows, known)
-        hidden = (1 - known).sum(axis=0) * ids_scale**2 + pairs_variance * pairs_scale**2
+        hidden = (
+            np.array([WEIGHTS.get(n, 1.0) ** 2 for n in IDS], np.float32) @ (1 - known)
+        ) * ids_scale**2 + pairs_variance * pairs_scale**2
         return Parts(
             dense * np.float32(dense_scale),
             ids * np.float32(ids_scale),
@@ -183,20 +200,21 @@ class PlantedModel:
 def _dense_tables(seed: int) -> list[Float32]:
     """Return each integer column's effect at each of its quantiles, and last of its absence.
 
-    A smooth random function of sign(x) log(1 + |x|): a line and three waves, standardised.
+    A smooth random function of sign(x) log(1 + |x|): a rising or falling line, bent, and standardised.
     """
     tables = []
     for column, law in enumerate(INTEGERS.values()):
         values = law.quantiles()
         x = np.sign(values) * np.log1p(np.abs(values))
         x = (x - x.mean()) / x.std()
-        keys = np.arange(2 * len(_FREQUENCIES) + 2, dtype=np.int32)
-        random = normals(mix(seed, _DENSE_STREAM, column), keys)[:, 0].astype(np.float64)
-        effect = random[0] * x
-        for wave, frequency in enumerate(_FREQUENCIES):
-            sine, cosine = random[2 + 2 * wave : 4 + 2 * wave]
-            effect += sine * np.sin(frequency * x) + cosine * np.cos(frequency * x)
+        random = normals(mix(seed, _DENSE_STREAM, column), np.arange(4, dtype=np.int32))[:, 0].astype(
+            np.float64
+        )
+        slope, bend, shift, absence = random
+        effect = np.sign(slope) * x + _BEND * np.tanh(bend) * np.sin(x + shift)
         effect = (effect - effect.mean()) / effect.std()
         assert len(effect) == LEVELS
-        tables.append(np.append(effect, random[1]).astype(np.float32))
+        tables.append(
+            np.append(effect, effect[np.searchsorted(values, 0)] + _ABSENCE * absence).astype(np.float32)
+        )
     return tables

@@ -12,7 +12,7 @@ from hotrow.train.evaluation import evaluate
 from hotrow.train.events import Listener, Moment, TrainFigures
 from hotrow.train.recipe import Recipe, change, make_recipe
 from hotrow.train.report import TrainReport
-from hotrow.train.run import train
+from hotrow.train.run import train_model
 from hotrow.train.run_folder import RunFolder
 
 __all__ = [
@@ -31,5 +31,5 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "make_recipe",
-    "train",
+    "train_model",
 ]

@@ -97,7 +97,7 @@ class Trainer:
         try:
             self._catch_up(interrupt)
             while not self.is_finished:
-                self._run_epoch(interrupt)
+                self.run_epoch(interrupt)
         except StopRequestedError:
             if self.learner.progress.step != self._saved_step:
                 self._checkpoint()
@@ -119,7 +119,7 @@ class Trainer:
             seconds=progress.seconds,
         )
 
-    def _run_epoch(self, interrupt: Interrupt) -> None:
+    def run_epoch(self, interrupt: Interrupt) -> None:
         """Train on what is left of the current epoch."""
         epoch, start = self.calendar.position(self.learner.progress.step)
         with self._training.epoch(epoch, start=start) as batches:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _LENGTH = "metrics_bytes"
 
 
-def train(
+def train_model(
     dataset: Dataset,
     recipe: Recipe,
     out: str | Path,

@@ -187,6 +187,10 @@ class RunFolder:
         Raises:
             MissingFileError: it is not where it was.
         """
+        if not self.is_run:
+            raise MissingFileError(
+                self.config, "a run, which knows its data set; give the data set's folder as DATASET"
+            )
         path = Path(str(self.read_config().get("dataset", {}).get("path", "")))
         if not path.is_dir():
             raise MissingFileError(

@@ -149,6 +149,16 @@ def test_a_very_long_line_is_one_rejection(tmp_path: Path, length: int, tail: by
         assert (len(rows), rejected, count) == (2, [(2, *expected)], 3)
 
 
+def test_the_beginning_of_a_cut_line_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    start = GOOD[: GOOD.rindex(b"\t") + 1]
+    path.write_bytes(GOOD + b"\n" + start + b"a" * 3000 + b"\n" + GOOD)
+    for block_bytes in range(len(GOOD) + 1, len(GOOD) * 3, 7):
+        rows, rejected, count = read(path, block_bytes)
+        assert (len(rows), count) == (2, 3)
+        assert [line for line, _, _ in rejected] == [2]
+
+
 def test_rejections_carry_the_text_and_say_what_was_expected(tmp_path: Path) -> None:
     path = tmp_path / "log"
     bad = GOOD.replace(b"\t4\t", b"\tfour\t")

@@ -61,11 +61,11 @@ def hex_from_rows(rows: Rows, names: Sequence[str]) -> NDArray[np.uint64]:
     flat = [row.get(name) for name in names for row in rows]
     if {type(value) for value in flat} <= {str, type(None)}:
         texts = [value or "" for value in flat]
-        ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))) + len(LEFT_PAD)
-        starts = np.concatenate(([len(LEFT_PAD)], ends[:-1]))
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        ends = np.cumsum(lengths) + len(LEFT_PAD)
         # One byte a character, so that lengths are right; what is not ASCII is no digit anyway.
         joined = LEFT_PAD + "".join(texts).encode("ascii", "replace") + RIGHT_PAD
-        keys, is_wrong = read_hex(eight_bytes_at(joined.translate(DIGIT_VALUES)), starts, ends)
+        keys, is_wrong = read_hex(eight_bytes_at(joined.translate(DIGIT_VALUES)), ends, lengths)
     else:
         is_wrong = np.array([type(value) not in (str, type(None)) for value in flat], dtype=np.bool_)
     if is_wrong.any():

@@ -32,7 +32,8 @@ CATEGORICAL_NAMES = tuple(f"C{number}" for number in range(1, NUM_CATEGORICAL + 
 _INTEGER = f"an integer of at most {_digits.MAX_DECIMAL_DIGITS} digits or nothing"
 _HEX = f"1 to {_digits.MAX_HEX_DIGITS} hexadecimal digits or nothing"
 _KNOWN = frozenset((*DENSE_NAMES, *CATEGORICAL_NAMES))
-_ROWS_AT_ONCE = 1024  # the words of so many rows stay in a core's cache
+_MINUS = ord("-")
+_ROWS_AT_ONCE = 4096  # few enough for a core's cache, many enough to seldom wait for the GIL
 _SNIFFED_BYTES = 1 << 18
 
 
@@ -65,20 +66,26 @@ class Criteo(RawFormat):
         block: LineBlock = chunk.content
         columns = LABELLED_COLUMNS if chunk.labelled else LABELLED_COLUMNS - 1
         text = np.frombuffer(block.padded, dtype=np.uint8)
-        table = find_fields(text, columns)
+        max_line_bytes = 0 if block.cut else MAX_LINE_BYTES
+        table = find_fields(text, columns, max_line_bytes)
         words = eight_bytes_at(block.padded.translate(_digits.DIGIT_VALUES))
-        parts = [
-            _parse_rows(
-                text, words, table.starts[row : row + _ROWS_AT_ONCE], table.ends[row : row + _ROWS_AT_ONCE]
-            )
-            for row in range(0, len(table.lines), _ROWS_AT_ONCE)
-        ]
-        labels, dense, keys, faults = _join(parts)
+        count = len(table.lines)
+        labels = np.empty(count, dtype=np.float32)
+        dense = np.empty((count, NUM_DENSE))
+        keys = np.empty((NUM_CATEGORICAL, count), dtype=np.uint64)
+        faults = np.empty(count, dtype=np.int64)
+        for row in range(0, count, _ROWS_AT_ONCE):
+            rows = slice(row, row + _ROWS_AT_ONCE)
+            parsed = _parse_rows(text, words, table.starts[rows], table.ends[rows])
+            labels[rows], dense[rows], keys[:, rows], faults[rows] = parsed
         good = faults < 0
         if not good.all():
             labels, dense, keys = labels[good], dense[good], np.ascontiguousarray(keys[:, good])
-        rows = RawBlock(dense, keys, labels if chunk.labelled else None)
-        return ParsedBlock(rows, _rejections(table, faults, block, columns), table.num_lines)
+        return ParsedBlock(
+            RawBlock(dense, keys, labels if chunk.labelled else None),
+            _rejections(table, faults, block, columns, max_line_bytes),
+            table.num_lines,
+        )
 
     def block_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         """Read rows such as ``{"I1": 3, "C1": "68fd1e64"}``."""
@@ -86,47 +93,42 @@ class Criteo(RawFormat):
         return RawBlock(integers_from_rows(rows, DENSE_NAMES), hex_from_rows(rows, CATEGORICAL_NAMES), None)
 
 
-Parts = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.uint64], NDArray[np.int64]]
-
-
 def _parse_rows(
     text: NDArray[np.uint8], words: NDArray[np.uint64], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> Parts:
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.uint64], NDArray[np.int64]]:
     """Parse rows with the right number of columns.
 
     Returns:
         Labels (B,), dense (B, N), keys (F, B) and faults (B,): the first malformed column or -1.
     """
-    columns = starts.shape[1]
-    first = columns - NUM_CATEGORICAL - NUM_DENSE
-    middle = first + NUM_DENSE
-    malformed = np.zeros(starts.shape, dtype=np.bool_)
-    dense, malformed[:, first:middle] = _digits.read_integers(
-        text, words, starts[:, first:middle], ends[:, first:middle]
+    lengths = ends - starts
+    categorical = slice(starts.shape[1] - NUM_CATEGORICAL, None)
+    numbers = slice(categorical.start - NUM_DENSE, categorical.start)
+    # Contiguous copies: each is gone over many times, and rows of 13 or 26 are too short for NumPy.
+    dense, is_wrong_number = _digits.read_integers(
+        words,
+        ends[:, numbers].copy(),
+        lengths[:, numbers].copy(),
+        text[starts[:, numbers]] == _MINUS,
     )
-    keys, malformed[:, middle:] = _digits.read_hex(words, starts[:, middle:], ends[:, middle:])
+    keys, is_wrong_key = _digits.read_hex(words, ends[:, categorical].copy(), lengths[:, categorical].copy())
     labels = np.zeros(len(starts), dtype=np.float32)
-    if first:
+    wrong = [is_wrong_number, is_wrong_key]
+    if numbers.start:
         digit = text[starts[:, 0]] - np.uint8(ord("0"))
-        malformed[:, 0] = (digit > 1) | (ends[:, 0] - starts[:, 0] != 1)
-        labels = digit.astype(np.float32)
-    faults = np.full(len(starts), -1, dtype=np.int64)
-    faulty = malformed.any(axis=1)
-    if faulty.any():
-        faults[faulty] = malformed[faulty].argmax(axis=1)
-    return labels, dense, np.ascontiguousarray(keys.T), faults
+        labels[:] = digit
+        wrong.insert(0, ((digit > 1) | (lengths[:, 0] != 1))[:, None])
+    return labels, dense, keys.T, _first_wrong(wrong)
 
 
-def _join(parts: Sequence[Parts]) -> Parts:
-    if not parts:
-        return (
-            np.empty(0, np.float32),
-            np.empty((0, NUM_DENSE)),
-            np.empty((NUM_CATEGORICAL, 0), np.uint64),
-            np.empty(0, np.int64),
-        )
-    labels, dense, keys, faults = zip(*parts, strict=True)
-    return np.concatenate(labels), np.concatenate(dense), np.concatenate(keys, axis=1), np.concatenate(faults)
+def _first_wrong(wrong: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """Return each row's first malformed column, or -1."""
+    faults = np.full(len(wrong[0]), -1, dtype=np.int64)
+    if any(part.any() for part in wrong):
+        columns = np.concatenate(wrong, axis=1)
+        faulty = columns.any(axis=1)
+        faults[faulty] = columns[faulty].argmax(axis=1)
+    return faults
 
 
 def _kinds(columns: int) -> tuple[Reason, ...]:
@@ -142,10 +144,12 @@ def _kinds(columns: int) -> tuple[Reason, ...]:
 _KINDS = {columns: _kinds(columns) for columns in (LABELLED_COLUMNS, LABELLED_COLUMNS - 1)}
 
 
-def _rejections(table: FieldTable, faults: NDArray[np.int64], block: LineBlock, columns: int) -> Rejections:
+def _rejections(
+    table: FieldTable, faults: NDArray[np.int64], block: LineBlock, columns: int, max_line_bytes: int
+) -> Rejections:
     """Gather the malformed rows and the lines with a wrong number of columns, in line order."""
     bad = np.flatnonzero(faults >= 0)
-    too_long = (table.odd_ends - table.odd_starts >= MAX_LINE_BYTES) | block.cut
+    too_long = table.odd_ends - table.odd_starts >= max_line_bytes
     lines = np.concatenate((table.lines[bad], table.odd_lines))
     order = np.argsort(lines, kind="stable")
     reasons = np.concatenate((faults[bad], columns + too_long))

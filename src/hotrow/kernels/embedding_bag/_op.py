@@ -10,6 +10,8 @@ from torch import Tensor
 from hotrow.kernels.dispatch import Backend, Operator
 from hotrow.kernels.embedding_bag._types import BadIdError, Bags, Implementation, Update
 
+MAX_LOOKUPS = 2**31  # the order of lookups within a batch is kept in 32 bits; addresses have 64
+
 
 def _load_reference() -> Implementation:
     from hotrow.kernels.embedding_bag import reference
@@ -83,7 +85,7 @@ def backward_update(
     _check_bags(bags, len(weights))
     selected = OPERATOR.select(backend)
     _check_weights(weights, selected.backend)
-    width = sum(weight.shape[1] for weight in weights)
+    width = sum([weight.shape[1] for weight in weights])
     if grad.shape != (bags.batch_size, width):
         raise ValueError(f"grad: got shape {tuple(grad.shape)}, expected {(bags.batch_size, width)}")
     if update.kind == "rowwise_adagrad":
@@ -100,6 +102,8 @@ def _check_bags(bags: Bags, num_tables: int) -> None:
         raise ValueError(f"bags are of {bags.num_tables} tables, the weights are of {num_tables}")
     if bags.ids.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"ids: got {bags.ids.dtype}, expected int32 or int64")
+    if bags.ids.numel() >= MAX_LOOKUPS:
+        raise ValueError(f"ids: got {bags.ids.numel()}, expected fewer than 2**31 in a batch")
     if bags.offsets is None:
         if bags.ids.ndim != 2 or bags.ids.shape[1] != num_tables:
             raise ValueError(f"ids: got shape {tuple(bags.ids.shape)}, expected (B, {num_tables})")
@@ -117,13 +121,14 @@ def _check_bags(bags: Bags, num_tables: int) -> None:
 
 
 def _check_weights(weights: Sequence[Tensor], backend: str) -> None:
+    dtype = weights[0].dtype
+    if backend == "cpu" and dtype != torch.float32:
+        raise ValueError(f"weights: the cpu backend takes float32, got {dtype}")
     for weight in weights:
-        if weight.ndim != 2 or not weight.is_contiguous() or weight.dtype != weights[0].dtype:
+        if weight.ndim != 2 or weight.dtype != dtype or not weight.is_contiguous():
             raise ValueError("weights: expected contiguous (E, D) tensors of one dtype")
-        if backend == "cpu" and (weight.dtype != torch.float32 or weight.device.type != "cpu"):
-            raise ValueError(
-                f"weights: the cpu backend takes float32 on the CPU, got {weight.dtype} on {weight.device}"
-            )
+        if backend == "cpu" and not weight.is_cpu:
+            raise ValueError(f"weights: the cpu backend takes tensors in host memory, got {weight.device}")
 
 
 def _check_states(weights: Sequence[Tensor], states: Sequence[Tensor]) -> None:

@@ -23,7 +23,7 @@ class Implementation(Protocol):
     def build(self, slots: NDArray[Any], keys: NDArray[np.uint64]) -> int:
         """Fill empty ``slots`` with ``keys``; return the position of the first repeated key, or -1."""
 
-    def lookup(self, slots: NDArray[Any], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+    def lookup(self, slots: NDArray[Any], keys: NDArray[np.uint64], threads: int) -> NDArray[np.int32]:
         """Return each key's position, or -1."""
 
 
@@ -76,9 +76,21 @@ class IdIndex:
         """Memory held, in bytes."""
         return self._slots.nbytes
 
-    def lookup(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """Return the position of each of ``keys`` (n,) in the indexed array, or -1: (n,) int32."""
-        return self._implementation.lookup(self._slots, _checked(keys))
+    def lookup(self, keys: NDArray[np.uint64], *, threads: int = 1) -> NDArray[np.int32]:
+        """Return the position of each key in the indexed array, or -1.
+
+        Releases the GIL, so that several threads may look up at once.
+
+        Args:
+            keys: (n,) uint64.
+            threads: how many share this one call; 1 suits callers that are threads themselves.
+
+        Returns:
+            (n,) int32.
+        """
+        if threads < 1:
+            raise ValueError(f"threads: got {threads}, expected at least 1")
+        return self._implementation.lookup(self._slots, _checked(keys), threads)
 
 
 def _checked(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:

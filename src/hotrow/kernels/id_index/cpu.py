@@ -1,4 +1,4 @@
-"""The hash index in C++ (csrc/id_index.cpp): prefetches ahead, looks up on all cores, releases the GIL."""
+"""The hash index in C++ (csrc/id_index.cpp): prefetches ahead, releases the GIL."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def build(slots: NDArray[Any], keys: NDArray[np.uint64]) -> int:
     return _kernels.id_index_build(slots.view(np.uint8), slots.itemsize, keys)
 
 
-def lookup(slots: NDArray[Any], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+def lookup(slots: NDArray[Any], keys: NDArray[np.uint64], threads: int) -> NDArray[np.int32]:
     """Return each key's position, or -1."""
     note_path("id_index_lookup", "cpu")
     positions = np.empty(keys.size, dtype=np.int32)
-    _kernels.id_index_lookup(slots.view(np.uint8), slots.itemsize, keys, positions, 0)
+    _kernels.id_index_lookup(slots.view(np.uint8), slots.itemsize, keys, positions, threads)
     return positions

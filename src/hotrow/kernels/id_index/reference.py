@@ -44,8 +44,9 @@ def build(slots: NDArray[Any], keys: NDArray[np.uint64]) -> int:
     return -1
 
 
-def lookup(slots: NDArray[Any], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Return each key's position, or -1."""
+def lookup(slots: NDArray[Any], keys: NDArray[np.uint64], threads: int) -> NDArray[np.int32]:
+    """Return each key's position, or -1; NumPy runs on one thread whatever ``threads``."""
+    del threads
     note_path("id_index_lookup", "reference")
     positions = np.full(keys.size, -1, dtype=np.int32)
     waiting = np.arange(keys.size)

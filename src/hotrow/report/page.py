@@ -1,0 +1,154 @@
+"""The page about a run: what it reached, how it got there, how to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hotrow.config import to_mapping
+from hotrow.errors import UserError
+from hotrow.files import atomic_file
+from hotrow.metrics import Metrics
+from hotrow.models import ModelFacts
+from hotrow.report import html
+from hotrow.report.run import RunFacts, read_run, without_short_end
+from hotrow.report.svg import Chart, Series, line_chart
+from hotrow.train.recipe import Recipe
+from hotrow.units import format_bytes, format_count
+
+_FIGURES = {
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "ne": "normalised entropy",
+    "calibration": "calibration",
+    "accuracy": "accuracy",
+}
+
+_CHARTS: dict[str, tuple[str | None, str]] = {
+    "Log loss": ("loss", "log_loss"),
+    "AUC": ("auc", "auc"),
+    "Normalised entropy": (None, "ne"),
+}
+"""Title of each chart; the field of a train line and of a validation line that it shows."""
+
+
+def write_report(run: Path, out: Path) -> None:
+    """Write one self-contained HTML page about a run; an older page is replaced.
+
+    Args:
+        run: a run's folder, finished or not.
+        out: the page.
+
+    Raises:
+        MissingFileError: there is no run.
+        UserError: one of its files cannot be used.
+        StorageError: the disk is full or refuses to be written.
+    """
+    content = render(read_run(run))
+    with atomic_file(out) as partial:
+        partial.write_text(content, encoding="utf-8")
+
+
+def render(run: RunFacts) -> str:
+    """Return the page about a run."""
+    name = run.path.absolute().name
+    body = [
+        html.heading(f"Run {name}", 1),
+        html.paragraph(_state(run)),
+        html.heading("Summary"),
+        html.facts(_summary(run)),
+        *_quality(run),
+        *_curves(run),
+        html.heading("Repeat it"),
+        html.code(run.command() or "the run does not say by which command it was trained"),
+        html.facts((key, str(value)) for key, value in _mapping(run.config, "environment").items()),
+        html.heading("Configuration"),
+        html.folded("config.json", html.code(json.dumps(run.config, indent=2))),
+    ]
+    return html.page(f"hotrow: {name}", body)
+
+
+def _state(run: RunFacts) -> str:
+    if run.report is None:
+        return f"{run.path}: not finished; what follows is its state so far"
+    stopped = ", stopped early" if run.report.stopped_early else ""
+    return f"{run.path}: finished after {run.report.epochs:.4g} epochs{stopped}"
+
+
+def _summary(run: RunFacts) -> list[tuple[str, str]]:
+    model, dataset = _mapping(run.config, "model"), _mapping(run.config, "dataset")
+    rows = [("model", f"{model.get('preset', '?')} ({model.get('name', '?')})")]
+    facts = _model_facts(run.config)
+    if facts is not None:
+        rows.append(("parameters", f"{facts.parameters:,}"))
+        rows.append(("embedding tables", format_bytes(facts.table_bytes)))
+        rows.append(("per ranked item", f"{format_count(facts.flop_per_item)} FLOP"))
+    rows.append(("data set", str(dataset.get("path", "?"))))
+    splits = ", ".join(f"{name} {count:,}" for name, count in run.split_rows.items())
+    rows.append(("rows", splits or "the data set is no longer there"))
+    if run.report is not None:
+        rows.append(("trained on", f"{run.report.samples:,} samples in {run.report.seconds:,.0f} s"))
+        rows.append(("speed", f"{run.report.samples_per_second:,.0f} samples/s"))
+        rows.append(("exported weights", f"of step {run.report.best_step:,} of {run.report.steps:,}"))
+    if run.artifact_bytes is not None:
+        rows.append(("artifact", format_bytes(run.artifact_bytes)))
+    return rows
+
+
+def _model_facts(config: Mapping[str, Any]) -> ModelFacts | None:
+    """Return the model's sizes; None for a configuration of another version of hotrow."""
+    try:
+        return Recipe.from_mapping(config, where="config.json").model.facts()
+    except UserError:
+        return None
+
+
+def _quality(run: RunFacts) -> list[str]:
+    splits = {"validation": run.report.validation, "test": run.report.test} if run.report else {}
+    judged = {name: metrics for name, metrics in splits.items() if metrics is not None}
+    if not judged:
+        return []
+    rows = [["rows", *(f"{metrics.rows:,}" for metrics in judged.values())]]
+    rows += [
+        [label, *(_shown(metrics, key) for metrics in judged.values())] for key, label in _FIGURES.items()
+    ]
+    return [
+        html.heading("Quality of the exported model"),
+        html.numbers(["", *judged], rows),
+        html.paragraph("Normalised entropy below 1 beats predicting the mean; calibration 1 is calibrated."),
+    ]
+
+
+def _shown(metrics: Metrics, key: str) -> str:
+    values = to_mapping(metrics)
+    value, error = values[key], values["auc_error"] if key == "auc" else None
+    if value is None:
+        return "undefined"
+    return f"{value:.5f} ± {error:.5f}" if error and error >= 5e-6 else f"{value:.5f}"
+
+
+def _curves(run: RunFacts) -> list[str]:
+    at = run.exported_at()
+    mark = (at, "exported") if at is not None else None
+    parts = []
+    for title, (train, validation) in _CHARTS.items():
+        series = (
+            Series(name="train", points=without_short_end(run.curve("train", train)) if train else ()),
+            Series(name="validation", points=run.curve("validation", "validation", validation)),
+        )
+        drawn = line_chart(Chart(title=title, x_label="samples", series=series, mark=mark))
+        if drawn:
+            parts.append(html.figure(title, drawn))
+    if not parts:
+        return [html.heading("Learning curves"), html.paragraph("Nothing was measured yet.")]
+    note = (
+        "Training rows are judged before the model learns from them; each point covers those since the last."
+    )
+    return [html.heading("Learning curves"), *parts, html.paragraph(note)]
+
+
+def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = config.get(key)
+    return value if isinstance(value, Mapping) else {}
