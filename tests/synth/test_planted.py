@@ -56,10 +56,10 @@ def test_labels_follow_the_probabilities(model: PlantedModel, rows: RowChunk) ->
 def test_every_part_matters(model: PlantedModel, rows: RowChunk) -> None:
     parts, clicks = model.parts(rows), model.clicks(rows)
     truth = auc(clicks, parts.dense + parts.ids + parts.pairs)
-    assert 0.78 < truth < 0.85
-    assert truth - auc(clicks, parts.ids + parts.pairs) > 0.015
-    assert truth - auc(clicks, parts.dense + parts.pairs) > 0.015
-    assert truth - auc(clicks, parts.dense + parts.ids) > 0.015
+    assert 0.77 < truth < 0.84
+    assert truth - auc(clicks, parts.ids + parts.pairs) > 0.04
+    assert truth - auc(clicks, parts.dense + parts.pairs) > 0.03
+    assert truth - auc(clicks, parts.dense + parts.ids) > 0.008
 
 
 def test_a_missing_integer_has_its_own_effect(model: PlantedModel, rows: RowChunk) -> None:

@@ -46,7 +46,9 @@ class IdLaw:
         power = 1.0 - self.s
         first = (len(self.head) + self.q) ** power
         last = (self.rows + self.q) ** power
-        x = np.exp(np.log(first + tail_share * (last - first)) / power) - self.q
+        # Rounding must not carry the sum past its end, which for steep laws is next to 0.
+        powers = np.maximum(first + tail_share * (last - first), min(first, last))
+        x = np.exp(np.log(powers) / power) - self.q
         ranks: NDArray[np.int32] = np.clip(x, len(self.head), self.rows - 1).astype(np.int32)
         if self.head:
             popular = np.searchsorted(bounds, u, side="right")
