@@ -73,6 +73,11 @@ def test_mistakes_are_told_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_format_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert hotrow("synth") == 2
+    assert capsys.readouterr().err.startswith("error: Missing command")
+
+
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert hotrow("synth", "criteo", "--help") == 0
     assert "hotrow synth criteo --rows" in capsys.readouterr().out

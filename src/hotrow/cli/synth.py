@@ -12,9 +12,7 @@ from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, t
 if TYPE_CHECKING:
     from hotrow.synth import SynthReport
 
-synth = typer.Typer(
-    name="synth", help="Write a log whose true click probabilities are known.", no_args_is_help=True
-)
+synth = typer.Typer(name="synth", help="Write a log whose true click probabilities are known.")
 
 
 @synth.callback()
@@ -65,4 +63,4 @@ def _text(report: SynthReport) -> str:
 def _area(area: float | None, error: float | None) -> str:
     if area is None or error is None:
         return "undefined: the held-out rows hold one class only"
-    return f"{area:.4f} (exact to {error:.1g})"
+    return f"{area:.4f} (to within {error:.1g})" if error else f"{area:.4f}"
