@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,12 @@ from hotrow.data.shards import write_shard
 from hotrow.files import write_json
 
 WriteDataset = Callable[..., Path]
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C even where the shell that started the tests ignores it, as for a job behind ``&``."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def small_schema(*, dense: int = 3, rows: tuple[int, ...] = (40, 12, 60, 5)) -> Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -43,4 +44,7 @@ app.command()(report)
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    # Threads that spin while they wait make a busy machine many times slower; an OpenMP pool reads
+    # this when it is loaded, so it is set before anything imports torch.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(_frame.run(lambda: app(standalone_mode=False)))
