@@ -66,6 +66,7 @@ def test_a_bad_override_names_field_value_and_expectation(
         ({"inner": {"unknown": 1}}, "file.json.inner.unknown"),
         ({"steps": "3"}, "file.json.steps: got '3', expected int"),
         ({"many": [{"kind": "x"}]}, "sgd or adam"),
+        ({"many": [{}, {"unknown": 1}]}, "file.json.many.unknown"),
     ],
 )
 def test_reading_names_the_field(mapping: dict[str, Any], message: str) -> None:

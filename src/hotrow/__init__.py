@@ -2,6 +2,8 @@
 
 The main job from Python::
 
+    from pathlib import Path
+
     import hotrow
 
     hotrow.prepare("criteo", [Path("train.txt")], Path("data"))
@@ -21,12 +23,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hotrow.artifact import Artifact as Artifact
     from hotrow.artifact import load_artifact as load_artifact
+    from hotrow.artifact import score_log as score_log
     from hotrow.data.dataset import Dataset as Dataset
     from hotrow.data.loader import Loader as Loader
     from hotrow.data.prepare import prepare as prepare
     from hotrow.errors import HotrowError as HotrowError
     from hotrow.errors import UserError as UserError
     from hotrow.models import build_model as build_model
+    from hotrow.serving import serve as serve
     from hotrow.synth import synthesize_criteo as synthesize_criteo
     from hotrow.train import make_recipe as make_recipe
     from hotrow.train import train_model as train_model
@@ -41,6 +45,8 @@ _HOME = {
     "load_artifact": "hotrow.artifact",
     "make_recipe": "hotrow.train",
     "prepare": "hotrow.data.prepare",
+    "score_log": "hotrow.artifact",
+    "serve": "hotrow.serving",
     "synthesize_criteo": "hotrow.synth",
     "train_model": "hotrow.train",
 }
@@ -50,6 +56,8 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:
+    if name == "embedding":
+        return import_module("hotrow.embedding")
     if name not in _HOME:
         raise AttributeError(f"module 'hotrow' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

@@ -118,8 +118,12 @@ def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> 
     for key, value in mapping.items():
         if key not in hints:
             raise ConfigError(_join(where, key), value, f"one of the fields {', '.join(hints)}")
-        if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
-            _refuse_unknown_fields(hints[key], value, _join(where, key))
+        items = value if isinstance(value, (list, tuple)) else [value]
+        for inner in (hints[key], *get_args(hints[key])):
+            if dataclasses.is_dataclass(inner):
+                for item in items:
+                    if isinstance(item, Mapping):
+                        _refuse_unknown_fields(inner, item, _join(where, key))
 
 
 def _lookup(mapping: object, path: str) -> object:

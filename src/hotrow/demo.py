@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Generate a log, prepare, train, evaluate, rank and report; print the summary."""
     parser = argparse.ArgumentParser(prog="python -m hotrow.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything that is made")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the generated log")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of the generated log")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     out: Path = options.out

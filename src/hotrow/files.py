@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -25,9 +26,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageError(
-                f"{path}: no space left on the disk; nothing was kept, free some space and repeat"
-            ) from error
+            raise StorageError(f"{path}: no space left on the disk; free some space and repeat") from error
         if error.errno in _REFUSED:
             raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
         raise
@@ -68,6 +67,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target`` that replaces ``target`` only when all went well."""
     target = target.absolute()
     with storage_errors(target):
+        _remove_abandoned(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.parent / f".{target.name}.partial-{os.getpid()}"
         try:
@@ -135,15 +135,17 @@ def _replace_folder(partial: Path, target: Path) -> None:
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove what a killed writer of ``target`` left beside it."""
+    """Remove what a killed writer of ``target`` left beside it; put back a target it had moved aside."""
     for kind in ("partial", "old"):
-        for entry in target.parent.glob(f".{target.name}.{kind}-*"):
+        for entry in target.parent.glob(f".{glob.escape(target.name)}.{kind}-*"):
             owner = entry.name.rpartition("-")[2]
             if owner.isdigit() and (int(owner) == os.getpid() or not _is_alive(int(owner))):
                 if kind == "old" and not target.exists():
                     entry.rename(target)
-                else:
+                elif entry.is_dir():
                     shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
 
 
 def _is_alive(process_id: int) -> bool:

@@ -28,9 +28,9 @@ class _Silent:
 class _Lines:
     """One line every 15 seconds, for standard error that is no terminal."""
 
-    def __init__(self, task: str, total: float | None, unit: str) -> None:
+    def __init__(self, task: str, total: float | None, unit: str, completed: float) -> None:
         self._task, self._total, self._unit = task, total, unit
-        self._done = 0.0
+        self._done = self._before = completed
         self._started = self._written = time.monotonic()
 
     def advance(self, count: float, **figures: object) -> None:
@@ -41,8 +41,10 @@ class _Lines:
             done = format_count(self._done)
             if self._total:
                 done += f" of {format_count(self._total)} ({self._done / self._total:.0%})"
-            rate = format_count(self._done / (now - self._started))
-            print(f"{self._task}: {done} {self._unit}, {rate}/s{_render(figures)}", file=sys.stderr)
+            rate = (self._done - self._before) / (now - self._started)
+            left = f", {max(self._total - self._done, 0) / rate:.0f} s left" if self._total and rate else ""
+            line = f"{self._task}: {done} {self._unit}, {format_count(rate)}/s{left}{_render(figures)}"
+            print(line, file=sys.stderr)
 
 
 @contextmanager
@@ -64,9 +66,7 @@ def progress(
         with _bar(task, total, unit, completed) as bar:
             yield bar
     else:
-        lines = _Lines(task, total, unit)
-        lines.advance(completed)
-        yield lines
+        yield _Lines(task, total, unit, completed)
 
 
 @contextmanager

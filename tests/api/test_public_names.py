@@ -20,6 +20,8 @@ PUBLIC = [
     "load_artifact",
     "make_recipe",
     "prepare",
+    "score_log",
+    "serve",
     "synthesize_criteo",
     "train_model",
 ]
@@ -34,6 +36,12 @@ def test_every_public_name_can_be_had(name: str) -> None:
     value = getattr(hotrow, name)
     assert value.__doc__
     assert not isinstance(value, ModuleType), "a folder of the same name hides it"
+
+
+def test_the_tables_are_at_hand_without_an_import_of_their_own() -> None:
+    code = "import hotrow; print(hotrow.embedding.EmbeddingTables.__name__)"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "EmbeddingTables"
 
 
 def test_other_names_are_refused() -> None:

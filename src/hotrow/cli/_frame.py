@@ -74,13 +74,21 @@ def run(application: Callable[[], object]) -> int:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
         return EXIT_OK  # the reader of our output went away; nothing is left to say
+    except OSError as error:
+        if error.filename is None:
+            return _defect()
+        return _complain(f"{error.filename}: {error.strerror}")
     except Exception:  # noqa: BLE001 - the last resort of the process
-        traceback.print_exc()
-        sys.stderr.write("error: this is a defect in hotrow; please report the lines above\n")
-        return EXIT_DEFECT
+        return _defect()
     if status == EXIT_INTERRUPTED:
         sys.stderr.write("interrupted\n")
     return status if isinstance(status, int) else EXIT_OK
+
+
+def _defect() -> int:
+    traceback.print_exc()
+    sys.stderr.write("error: this is a defect in hotrow; please report the lines above\n")
+    return EXIT_DEFECT
 
 
 def _complain(message: str) -> int:

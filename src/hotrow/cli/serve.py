@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hotrow.cli._frame import VerboseOption, set_up_logging
+from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show
 
 
 def serve(
@@ -22,6 +22,7 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(help="After SIGTERM: seconds to answer on while reporting not ready.")
     ] = 1.0,
+    as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve a model over HTTP: Open Inference Protocol v2, and a plain ranking call.
@@ -60,7 +61,12 @@ def serve(
         service.warm_up()
         return service
 
-    run_server(load, config, announce=_announce)
+    def announce(served: str, url: str) -> None:
+        _announce(served, url)
+        if as_json:
+            show({"name": served, "url": url}, as_json=True, text="")
+
+    run_server(load, config, announce=announce)
 
 
 def _announce(name: str, url: str) -> None:

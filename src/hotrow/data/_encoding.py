@@ -90,8 +90,9 @@ def _encode_feature(
     if feature.encoding == "hash":
         distinct, encoder = None, HashEncoder(feature)
     else:
-        rows, distinct, encoder = _make_vocabulary(stage, vocabularies, train, column, feature)
-        feature = replace(feature, rows=rows)
+        vocabulary, distinct = _make_vocabulary(stage, vocabularies, train, column, feature)
+        encoder = VocabularyEncoder(vocabulary.keys)
+        feature = replace(feature, rows=vocabulary.rows, vocabulary=vocabulary.digest())
     unseen, missing = _write_ids(stage, column, encoder)
     summary = FeatureSummary(
         name=feature.name,
@@ -107,8 +108,8 @@ def _encode_feature(
 
 def _make_vocabulary(
     stage: Stage, vocabularies: Path, train: range, column: int, feature: CategoricalFeature
-) -> tuple[int, int, VocabularyEncoder]:
-    """Count and save a vocabulary; return its rows, how many ids were distinct, and its encoder."""
+) -> tuple[Vocabulary, int]:
+    """Count and save a vocabulary; return it, and how many ids were distinct."""
     found = count_keys(
         partial(_present_keys, stage, column, train),
         min_count=feature.min_count,
@@ -116,7 +117,7 @@ def _make_vocabulary(
     )
     vocabulary = Vocabulary(found.keys, found.counts)
     vocabulary.save(vocabulary_path(vocabularies, feature.name))
-    return vocabulary.rows, found.distinct, VocabularyEncoder(vocabulary.keys)
+    return vocabulary, found.distinct
 
 
 def _present_keys(stage: Stage, column: int, rows: range) -> Iterator[NDArray[Any]]:

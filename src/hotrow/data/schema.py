@@ -57,6 +57,8 @@ class CategoricalFeature:
             every id to one of ``rows - 2`` rows.
         key_type: how raw text becomes a 64-bit key; ``hex32`` is Criteo's 8 hexadecimal digits.
         min_count: ids seen fewer times in the training split are ``UNSEEN_ID`` (vocabulary only).
+        vocabulary: digest of the kept ids in their order, so that two schemas are the same only when
+            a row means the same id in both; empty where ids are hashed.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CategoricalFeature:
     encoding: Encoding = "vocabulary"
     key_type: KeyType = "hex32"
     min_count: int = 1
+    vocabulary: str = ""
 
     def __post_init__(self) -> None:
         if self.rows < RESERVED_IDS:

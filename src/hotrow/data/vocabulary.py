@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class Vocabulary:
     def rows(self) -> int:
         """E, the rows of the feature's table."""
         return len(self.keys) + RESERVED_IDS
+
+    def digest(self) -> str:
+        """Return a short digest that two vocabularies share only when every row means the same id."""
+        return hashlib.sha256(self.keys.astype("<u8").tobytes()).hexdigest()[:16]
 
     def save(self, path: Path) -> None:
         """Write the vocabulary."""

@@ -38,7 +38,7 @@ def problem() -> str:
 @cache
 def _attempt() -> tuple[ModuleType | None, str]:
     if importlib.util.find_spec("hotrow._kernels") is None:
-        return None, "hotrow was installed without a C++ compiler"
+        return None, "hotrow was installed without a C++ compiler, or building its kernels failed"
     _share_openmp_of_torch()
     try:
         return importlib.import_module("hotrow._kernels"), ""

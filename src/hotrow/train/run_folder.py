@@ -164,6 +164,7 @@ class RunFolder:
                 raise OutputExistsError(
                     self.path, "pass --resume to go on with it, or --overwrite to start again"
                 )
+            self.read_config()  # another tool's config.json does not make its folder ours to empty
             with storage_errors(self.path), self.sole_writer():
                 self._empty()
         elif self.path.is_file() or (self.path.is_dir() and any(self.path.glob("[!.]*"))):

@@ -59,6 +59,7 @@ class CheckpointStore:
         Raises:
             CheckpointError: there are checkpoints, and all are broken.
         """
+        self._put_back()
         steps = self.steps()
         first_error: CheckpointError | None = None
         for step in reversed(steps):
@@ -84,6 +85,13 @@ class CheckpointStore:
             newer = [self.path(other) for other in self.steps() if other > step]
             for entry in [*newer, *self.folder.glob(".step-*")]:
                 shutil.rmtree(entry, ignore_errors=True)
+
+    def _put_back(self) -> None:
+        """Undo a replacement that a kill cut in two: the old one moved aside, the new not yet there."""
+        for entry in self.folder.glob(".step-*.old-*"):
+            target = self.folder / entry.name[1:].partition(".old-")[0]
+            if not target.exists():
+                entry.rename(target)
 
     def _prune(self, *, best_step: int) -> None:
         steps = self.steps()
