@@ -9,7 +9,7 @@ import pytest
 
 from hotrow.artifact import load_artifact, score_lines, score_log, write_scores
 from hotrow.data.formats.criteo import Criteo
-from hotrow.errors import StorageError
+from hotrow.errors import ConfigError, StorageError
 
 Rows = Callable[..., list[str]]
 
@@ -57,3 +57,12 @@ def test_a_full_disk_leaves_nothing(
     with pytest.raises(StorageError, match="no space left"):
         write_scores(load_artifact(criteo_run), log, tmp_path / "scores.tsv")
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_the_scored_log_is_never_replaced(criteo_run: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.tsv"
+    log.write_text("1" + "\t" * 39 + "\n")
+    artifact = load_artifact(criteo_run)
+    with pytest.raises(ConfigError, match="another file than the log"):
+        write_scores(artifact, log, log, overwrite=True)
+    assert log.read_text() == "1" + "\t" * 39 + "\n"

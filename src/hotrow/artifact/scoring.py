@@ -151,6 +151,8 @@ def write_scores(
     if separator is None:
         raise ConfigError("--out", str(out), f"a file name that ends in {' or '.join(SEPARATORS)}")
     for path in (out, rejected_path(out)):
+        if path.resolve() == source.resolve():
+            raise ConfigError("--out", str(out), "another file than the log that is scored")
         if path.exists() and not overwrite:
             raise OutputExistsError(path, "choose another file or pass --overwrite")
     with (

@@ -31,7 +31,8 @@ def criteo(
     """Write a log in Criteo's format, with its sizes and skew, and labels drawn from a planted model.
 
     Tells the AUC of the truth itself (oracle_auc) and of what can be learnt of it (learnable_auc),
-    both on the rows after the first 6/7. FILE is complete or absent.
+    both on the rows after the first 6/7. FILE is complete or absent,
+    and replaced if it is there.
 
     \b
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hotrow.errors import ConfigError
@@ -45,7 +46,7 @@ class TableOptimizerConfig:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        if not self.lr >= 0:
-            raise ConfigError("lr", self.lr, "a number of at least 0")
-        if not self.eps >= 0:
-            raise ConfigError("eps", self.eps, "a number of at least 0")
+        for name in ("lr", "eps"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"tables.{name}", value, "a finite number of at least 0")

@@ -8,6 +8,7 @@ clicks justify.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,6 +24,8 @@ Precision = Literal["fp32"]
 def _at_least(where: str, value: float, least: float) -> None:
     if not value >= least:
         raise ConfigError(where, value, f"at least {least}")
+    if value == math.inf:
+        raise ConfigError(where, value, "a finite number")
 
 
 @dataclass(frozen=True, kw_only=True)
