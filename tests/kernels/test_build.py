@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,6 @@ print(index.backend, tables.backend)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 @pytest.mark.skipif(
     importlib.util.find_spec("scikit_build_core") is None, reason="scikit-build-core is missing"
@@ -45,9 +45,15 @@ def test_install_without_a_compiler_uses_the_reference_and_says_so_once(tmp_path
         [*install, "--target", str(target), str(source)], env=environment, check=True, capture_output=True
     )
     assert not list(target.rglob("_kernels*.so"))
-    environment["PYTHONPATH"] = str(target)
+    # -S: the import hook of an editable install would go before PYTHONPATH.
+    environment["PYTHONPATH"] = os.pathsep.join([str(target), sysconfig.get_path("platlib")])
     used = subprocess.run(
-        [sys.executable, "-c", USE], env=environment, cwd=tmp_path, check=True, capture_output=True, text=True
+        [sys.executable, "-S", "-c", USE],
+        env=environment,
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert used.stdout.split() == ["reference", "reference"]
     warnings = [line for line in used.stderr.splitlines() if line.startswith("WARNING")]
