@@ -11,10 +11,14 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
+import logging
+import os
 import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+
+_log = logging.getLogger(__name__)
 
 
 def load() -> ModuleType | None:
@@ -41,9 +45,13 @@ def _attempt() -> tuple[ModuleType | None, str]:
         return None, "hotrow was installed without a C++ compiler, or building its kernels failed"
     _share_openmp_of_torch()
     try:
-        return importlib.import_module("hotrow._kernels"), ""
+        module = importlib.import_module("hotrow._kernels")
     except ImportError as error:
         return None, " ".join(str(error).split())
+    wanted, chosen = os.environ.get("HOTROW_ISA"), module.instruction_set()
+    if wanted and wanted != chosen:
+        _log.warning("HOTROW_ISA=%s is not available here: the kernels use %s", wanted, chosen)
+    return module, ""
 
 
 def _share_openmp_of_torch() -> None:
