@@ -2,8 +2,8 @@
 
 The defaults are for Criteo-like click logs: one epoch, batches of 2048. The tables' ``eps`` is large
 on purpose: gradients of a mean over 2048 rows are small (an estimated 1e-4 per lookup), so a row must be
-seen some twenty times, by the same estimate, before Adagrad's normalisation takes over, and rare rows move only as far as their few
-clicks justify.
+seen some twenty times, by the same estimate, before Adagrad's normalisation takes over, and rare
+rows move only as far as their few clicks justify.
 """
 
 from __future__ import annotations
