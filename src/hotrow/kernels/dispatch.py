@@ -1,25 +1,31 @@
 """Choosing an implementation of an operator.
 
-``auto`` takes the first of ``PREFERENCE`` that this installation has, logs its choice once per
-operator, and warns once when the compiled kernels are missing. A backend asked for by name is used
+``auto`` takes the first backend for the tensors' device (``PREFERENCE``) that this installation has,
+logs its choice once per operator, and warns once when the compiled kernels are missing. A backend asked for by name is used
 or refused, never replaced.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, Literal, TypeVar, get_args
 
 from hotrow.errors import BackendUnavailableError, ConfigError
 from hotrow.kernels import _compiled
 
-BackendName = Literal["reference", "cpu"]
-Backend = Literal["auto", "reference", "cpu"]
+BackendName = Literal["reference", "cpu", "triton"]
+Backend = Literal["auto", "reference", "cpu", "triton"]
 
-PREFERENCE: tuple[BackendName, ...] = ("cpu", "reference")
+PREFERENCE: dict[str, tuple[BackendName, ...]] = {
+    "cpu": ("cpu", "reference"),
+    "cuda": ("triton", "reference"),
+}
 
 Implementation = TypeVar("Implementation")
 
@@ -52,10 +58,15 @@ class Operator(Generic[Implementation]):
 
     def backends(self) -> tuple[BackendName, ...]:
         """Return the backends that this installation can run, best first."""
-        return tuple(name for name in PREFERENCE if name in self._loaders and _is_installed(name))
+        names: tuple[BackendName, ...] = ("cpu", "triton", "reference")
+        return tuple(name for name in names if name in self._loaders and _is_installed(name))
 
-    def select(self, backend: Backend = "auto") -> Selected[Implementation]:
+    def select(self, backend: Backend = "auto", *, device: str = "cpu") -> Selected[Implementation]:
         """Load the implementation that ``backend`` names.
+
+        Args:
+            backend: a name, or ``auto``.
+            device: type of the device that the tensors are on, which ``auto`` goes by.
 
         Raises:
             ConfigError: there is no backend of that name.
@@ -64,7 +75,8 @@ class Operator(Generic[Implementation]):
         if backend not in get_args(Backend):
             raise ConfigError("backend", backend, f"one of {', '.join(get_args(Backend))}")
         if backend == "auto":
-            chosen = self.backends()[0]
+            installed = self.backends()
+            chosen = next(name for name in PREFERENCE.get(device, ("reference",)) if name in installed)
             _say_choice(self.name, chosen)
         elif backend in self._loaders and _is_installed(backend):
             chosen = backend
@@ -103,11 +115,29 @@ def note_path(operation: str, backend: BackendName) -> None:
 
 
 def _is_installed(backend: BackendName) -> bool:
-    return backend == "reference" or _compiled.load() is not None
+    return not _missing(backend)
 
 
-def _reason(backend: str) -> str:
-    return _compiled.problem() if backend == "cpu" else "not implemented"
+def _missing(backend: BackendName) -> str:
+    """Return in a phrase why a backend cannot run here; empty when it can."""
+    if backend == "cpu":
+        return _compiled.problem()
+    return _triton_problem() if backend == "triton" else ""
+
+
+def _reason(backend: BackendName) -> str:
+    return _missing(backend) or "not implemented"
+
+
+@cache
+def _triton_problem() -> str:
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        return ""
+    import torch
+
+    return "" if torch.cuda.is_available() else "there is no CUDA device, and TRITON_INTERPRET is not 1"
 
 
 def _say_choice(operator: str, chosen: BackendName) -> None:

@@ -1,68 +1,252 @@
-"""What the implementations of the lookup agree on."""
+"""What the implementations of the lookup agree on.
+
+Shapes: B batch, T tables, F features, L lookups, E rows, D width.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import Final, Literal, Protocol
 
 from torch import Tensor
 
-OptimizerKind = Literal["sgd", "rowwise_adagrad"]
+from hotrow.kernels.row_formats import RowFormat
+
+Pooling = Literal["sum", "mean", "none"]
+OptimizerKind = Literal["sgd", "momentum", "rowwise_adagrad", "adagrad", "adam", "lamb"]
+DecayKind = Literal["l2", "decoupled"]
+
+ROW_STATES: Final[frozenset[tuple[OptimizerKind, str]]] = frozenset({("rowwise_adagrad", "accumulator")})
+"""The states that have one number per row, (E,); all others are (E, D)."""
+
+STATES: Final[dict[OptimizerKind, tuple[str, ...]]] = {
+    "sgd": (),
+    "momentum": ("momentum",),
+    "rowwise_adagrad": ("accumulator",),
+    "adagrad": ("accumulator",),
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "lamb": ("exp_avg", "exp_avg_sq"),
+}
+"""The float32 states of each optimizer, in the order in which kernels take them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One table: E rows of D numbers, stored as ``format`` says."""
+
+    name: str
+    rows: int
+    width: int
+    format: RowFormat = "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """One stream of ids.
+
+    Attributes:
+        name: named in messages.
+        table: position of the table it looks up; several features may share one.
+        pooling: ``sum`` or ``mean`` of a bag's rows; ``none`` keeps every row.
+        padding: ids equal to it count as absent: no part of a sum or mean, a row of zeros without
+            pooling, no gradient. It may lie outside the table, e.g. -1.
+    """
+
+    name: str
+    table: int
+    pooling: Pooling = "sum"
+    padding: int | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tables and features of one lookup: all that does not change from batch to batch."""
+
+    tables: tuple[TableSpec, ...]
+    features: tuple[FeatureSpec, ...]
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """First column of each feature in the pooled result; of no meaning without pooling."""
+        columns, column = [], 0
+        for feature in self.features:
+            columns.append(column)
+            column += 0 if feature.pooling == "none" else self.tables[feature.table].width
+        return tuple(columns)
+
+    @cached_property
+    def pooled_width(self) -> int:
+        """Columns of the pooled result: sum of D over the pooled features."""
+        return sum(self.tables[f.table].width for f in self.features if f.pooling != "none")
+
+    @cached_property
+    def sequence_features(self) -> tuple[int, ...]:
+        """Positions of the features without pooling."""
+        return tuple(i for i, feature in enumerate(self.features) if feature.pooling == "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Bags:
-    """Ids of all tables in one of two layouts.
+    """The ids of one batch, in one of two layouts.
 
     Attributes:
-        ids: (B, T) with one id per bag when ``offsets`` is None, else (L,) table-major.
-        offsets: (T * B + 1,) int64, or None; bag b of table t is ``ids[offsets[t*B+b] : offsets[t*B+b+1]]``.
-        num_tables: T.
+        ids: int32 or int64; (B, F) with one id per bag when ``offsets`` is None, else (L,)
+            feature-major.
+        offsets: (F * B + 1,) int64, or None; bag b of feature f is
+            ``ids[offsets[f*B+b] : offsets[f*B+b+1]]``.
+        num_features: F.
+        weights: float32, shaped as ``ids``: each looked-up row is multiplied by its weight.
     """
 
     ids: Tensor
     offsets: Tensor | None
-    num_tables: int
+    num_features: int
+    weights: Tensor | None = None
 
     @property
     def batch_size(self) -> int:
         """B."""
         if self.offsets is None:
             return int(self.ids.shape[0])
-        return (int(self.offsets.numel()) - 1) // self.num_tables if self.num_tables else 0
+        return (int(self.offsets.numel()) - 1) // self.num_features if self.num_features else 0
+
+    def bounds(self, feature: int) -> tuple[int, int]:
+        """Return where a feature's lookups begin and end in jagged ``ids``."""
+        assert self.offsets is not None
+        batch = self.batch_size
+        return int(self.offsets[feature * batch]), int(self.offsets[(feature + 1) * batch])
+
+    def count(self, feature: int) -> int:
+        """Return the number of lookups of one feature."""
+        if self.offsets is None:
+            return self.batch_size
+        first, last = self.bounds(feature)
+        return last - first
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """One optimizer step on the rows that a batch touched.
+class Embedded:
+    """The result of a lookup, or its gradient.
 
-    ``sgd``: row -= lr * g. ``rowwise_adagrad`` (FBGEMM's EXACT_ROWWISE_ADAGRAD): state += mean over
-    D of g**2, then row -= lr * g / (sqrt(state) + eps). g is the sum of the row's gradients over the
-    whole batch, so a row is updated once however often it occurs.
+    Attributes:
+        pooled: (B, sum of D over pooled features), features side by side in order.
+        sequences: (sum over unpooled features of L_f * D_f,), one feature after the other, each a
+            row-major (L_f, D_f).
+    """
+
+    pooled: Tensor
+    sequences: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One optimizer step on the rows that a batch touched; untouched rows keep rows and states.
+
+    g, (D,), is the sum of a row's gradients over the whole batch, so a row is stepped once however
+    often it occurs. In order: g is clamped to +-``clip_value``; scaled to a norm of at most
+    ``clip_norm``; ``l2`` decay adds ``weight_decay * row`` to g, ``decoupled`` decay multiplies row
+    by ``1 - lr * weight_decay``; then, with ``mean`` over D:
+
+    ===============  ============================================================================
+    sgd              row -= lr * g
+    momentum         m = beta1 * m + g; row -= lr * m
+    rowwise_adagrad  a += mean(g**2); row -= lr * g / (sqrt(a) + eps)
+                     (FBGEMM's EXACT_ROWWISE_ADAGRAD)
+    adagrad          a += g**2; row -= lr * g / (sqrt(a) + eps)
+    adam             m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g**2;
+                     u = (m / (1 - beta1**step)) / (sqrt(v / (1 - beta2**step)) + eps);
+                     row -= lr * u
+    lamb             u as for adam, plus ``weight_decay * row`` if decay is decoupled (then the row
+                     is not multiplied); row -= lr * ratio * u with ratio = |row| / |u| per row,
+                     1 where either norm is 0 (arXiv 1904.00962, a row being a layer)
+    ===============  ============================================================================
+
+    Attributes:
+        kind: the optimizer.
+        lr: learning rate of this step.
+        eps: as above.
+        beta1: as above; the momentum of ``momentum``.
+        beta2: as above.
+        weight_decay: 0 for none.
+        decay: how ``weight_decay`` acts.
+        clip_value: clamp of each element of g, or None.
+        clip_norm: largest Euclidean norm of g, or None.
+        step: number of this step, from 1: Adam's bias correction, and the stream of the rounding.
+        stochastic: whether fp16 and bf16 rows are rounded stochastically rather than to nearest even.
+        seed: of the stochastic rounding.
+        check_finite: raise for a gradient that is NaN or infinite, before anything is written.
     """
 
     kind: OptimizerKind
     lr: float
-    eps: float
+    eps: float = 1e-8
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+    decay: DecayKind = "l2"
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    step: int = 1
+    stochastic: bool = True
+    seed: int = 0
+    check_finite: bool = False
+
+
+States = Sequence[Sequence[Tensor]]
+"""For each table, its optimizer's states in the order of ``STATES``."""
 
 
 class Implementation(Protocol):
-    """The two functions that every backend of ``embedding_bag`` has."""
+    """The functions that every backend of ``embedding_bag`` has; arguments are checked before."""
 
-    def forward(self, weights: Sequence[Tensor], bags: Bags) -> Tensor:
-        """Return the sums of the bags' rows, (B, sum of D); empty bag -> zeros."""
+    def forward(self, tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
+        """Look up and pool; an empty bag gives zeros.
+
+        Raises:
+            BadIdError: an id is outside its table.
+            BadOffsetsError: offsets decrease.
+        """
 
     def backward_update(
-        self, weights: Sequence[Tensor], states: Sequence[Tensor], bags: Bags, grad: Tensor, update: Update
+        self,
+        tables: Sequence[Tensor],
+        states: States,
+        layout: Layout,
+        bags: Bags,
+        grad: Embedded,
+        update: Update,
     ) -> None:
-        """Update ``weights`` and ``states`` in place, given the gradient (B, sum of D) of ``forward``."""
+        """Step the optimizer, writing tables and states in place; nothing is written on an error."""
+
+    def weights_gradient(
+        self, tables: Sequence[Tensor], layout: Layout, bags: Bags, grad: Embedded
+    ) -> Tensor:
+        """Return the gradient of ``bags.weights``, in its shape; zero for padding."""
 
 
 class BadIdError(Exception):
-    """Raised by an implementation for the first id outside its table; the caller names the table."""
+    """The first id outside its table, in order of ``ids`` within the first such feature."""
 
-    def __init__(self, table: int, bad_id: int) -> None:
-        self.table = table
+    def __init__(self, feature: int, position: int, bad_id: int) -> None:
+        self.feature = feature
+        self.position = position  # among the feature's lookups
         self.bad_id = bad_id
-        super().__init__(table, bad_id)
+        super().__init__(feature, position, bad_id)
+
+
+class BadOffsetsError(Exception):
+    """The first bag whose end lies before its beginning, or outside ``ids``."""
+
+    def __init__(self, bag: int) -> None:
+        self.bag = bag  # f * B + b
+        super().__init__(bag)
+
+
+class BadGradientError(Exception):
+    """A gradient that is NaN or infinite reached a table."""
+
+    def __init__(self, table: int) -> None:
+        self.table = table
+        super().__init__(table)

@@ -1,61 +1,195 @@
-"""The sum-pooled lookup in plain PyTorch: the specification, for any floating dtype and device."""
+"""The lookup and its fused backward in plain PyTorch: the specification, on any device.
+
+Works in float32, or in float64 where an "fp32" table holds that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hotrow.kernels.dispatch import note_path
-from hotrow.kernels.embedding_bag._types import BadIdError, Bags, Update
+from hotrow.kernels.embedding_bag._types import (
+    BadGradientError,
+    BadIdError,
+    BadOffsetsError,
+    Bags,
+    Embedded,
+    Layout,
+    States,
+    Update,
+)
+from hotrow.kernels.embedding_bag.optimizers import step_rows
+from hotrow.kernels.embedding_bag.rounding import random_words, round_rows, rounding_salt
+from hotrow.kernels.row_formats import decode_rows
 
 
-def forward(weights: Sequence[Tensor], bags: Bags) -> Tensor:
-    """Return the sum of each bag's rows, tables side by side: (B, sum of D)."""
+def forward(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
+    """Look up and pool."""
     note_path("embedding_bag_forward", "reference")
-    pooled = []
-    for table, weight_ED in enumerate(weights):
-        ids_L, bag_L = lookups(bags, table)
-        _check_ids(ids_L, weight_ED.shape[0], table)
-        out_BD = weight_ED.new_zeros(bags.batch_size, weight_ED.shape[1])
-        pooled.append(out_BD.index_add_(0, bag_L, weight_ED[ids_L]))
-    return torch.cat(pooled, dim=1)
+    _check_offsets(bags)
+    dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
+    pooled, sequences = [], [torch.empty(0, dtype=dtype, device=bags.ids.device)]
+    for feature, spec in enumerate(layout.features):
+        lookups = feature_lookups(layout, bags, feature)
+        table = layout.tables[spec.table]
+        rows_LD = decode_rows(tables[spec.table][lookups.ids], table.format, table.width)
+        scaled_LD = rows_LD * lookups.scales(rows_LD.dtype)
+        size = lookups.total if spec.pooling == "none" else bags.batch_size
+        out = scaled_LD.new_zeros(size, table.width).index_add_(0, lookups.places, scaled_LD)
+        if spec.pooling == "none":
+            sequences.append(out.flatten())
+        else:
+            pooled.append(out)
+    empty = torch.empty(bags.batch_size, 0, dtype=dtype, device=bags.ids.device)
+    return Embedded(torch.cat([empty, *pooled], dim=1), torch.cat(sequences))
 
 
 def backward_update(
-    weights: Sequence[Tensor], states: Sequence[Tensor], bags: Bags, grad: Tensor, update: Update
+    tables: Sequence[Tensor], states: States, layout: Layout, bags: Bags, grad: Embedded, update: Update
 ) -> None:
     """Sum each touched row's gradients over the batch, then step the optimizer once per row."""
     note_path("embedding_bag_backward", "reference")
-    column = 0
-    for table, weight_ED in enumerate(weights):
-        width = weight_ED.shape[1]
-        grad_BD = grad[:, column : column + width]
-        column += width
-        ids_L, bag_L = lookups(bags, table)
-        _check_ids(ids_L, weight_ED.shape[0], table)
+    _check_offsets(bags)
+    gathered = gather_gradients(layout, bags, grad)
+    if update.check_finite:
+        for index, (_, grad_LD) in enumerate(gathered):
+            if not bool(grad_LD.isfinite().all()):
+                raise BadGradientError(index)
+    for index, (ids_L, grad_LD) in enumerate(gathered):
+        spec, table = layout.tables[index], tables[index]
         rows_U, inverse_L = torch.unique(ids_L, return_inverse=True)
-        grad_UD = grad_BD.new_zeros(rows_U.numel(), width).index_add_(0, inverse_L, grad_BD[bag_L])
-        if update.kind == "rowwise_adagrad":
-            state_U = states[table][rows_U] + grad_UD.square().mean(dim=1)
-            states[table][rows_U] = state_U
-            grad_UD = grad_UD / (state_U.sqrt() + update.eps).unsqueeze(1)
-        weight_ED[rows_U] -= update.lr * grad_UD
+        grad_UD = grad_LD.new_zeros(rows_U.numel(), spec.width).index_add_(0, inverse_L, grad_LD)
+        row_UD = decode_rows(table[rows_U], spec.format, spec.width)
+        state = [tensor[rows_U] for tensor in states[index]] if states else []
+        new_row_UD, new_state = step_rows(row_UD, grad_UD.to(row_UD.dtype), state, update)
+        if spec.format != "fp32" and update.stochastic:
+            words_UD = random_words(rows_U, spec.width, rounding_salt(update.seed, update.step, index))
+            table[rows_U] = round_rows(new_row_UD, table.dtype, words_UD)
+        else:
+            table[rows_U] = new_row_UD.to(table.dtype)
+        for tensor, value in zip(states[index] if states else [], new_state, strict=True):
+            tensor[rows_U] = value
 
 
-def lookups(bags: Bags, table: int) -> tuple[Tensor, Tensor]:
-    """Return one table's row ids and the bag of each, both (L,) int64."""
-    bag_B = torch.arange(bags.batch_size, device=bags.ids.device)
+def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad: Embedded) -> Tensor:
+    """Return for each lookup the product of its row and the gradient of its place."""
+    note_path("embedding_bag_weights_gradient", "reference")
+    assert bags.weights is not None
+    result = torch.zeros_like(bags.weights)
+    flat_grads = _grads_of_features(layout, bags, grad)
+    for feature, spec in enumerate(layout.features):
+        lookups = feature_lookups(layout, bags, feature)
+        table = layout.tables[spec.table]
+        rows_LD = decode_rows(tables[spec.table][lookups.ids], table.format, table.width)
+        products_L = (rows_LD * flat_grads[feature][lookups.places]).sum(dim=1) * lookups.mean_factors
+        if bags.offsets is None:
+            result[lookups.kept, feature] = products_L.to(result.dtype)
+        else:
+            result[bags.bounds(feature)[0] + lookups.kept] = products_L.to(result.dtype)
+    return result
+
+
+def gather_gradients(layout: Layout, bags: Bags, grad: Embedded) -> list[tuple[Tensor, Tensor]]:
+    """Return for each table the row id (L,) and gradient (L, D) of every lookup, padding left out."""
+    flat_grads = _grads_of_features(layout, bags, grad)
+    of_table: list[list[tuple[Tensor, Tensor]]] = [[] for _ in layout.tables]
+    for feature, spec in enumerate(layout.features):
+        lookups = feature_lookups(layout, bags, feature)
+        grad_LD = flat_grads[feature][lookups.places] * lookups.scales(grad.pooled.dtype)
+        of_table[spec.table].append((lookups.ids, grad_LD))
+    gathered = []
+    for parts, table in zip(of_table, layout.tables, strict=True):
+        none = (bags.ids.new_empty(0).long(), grad.pooled.new_empty(0, table.width))
+        ids, grads = zip(*(parts or [none]), strict=True)
+        gathered.append((torch.cat(ids), torch.cat(grads)))
+    return gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """One feature's lookups without padding, n in number.
+
+    Attributes:
+        ids: (n,) int64 rows.
+        kept: (n,) positions among all the feature's lookups.
+        places: (n,) rows of the feature's result that they go to.
+        weights: (n,), or None.
+        mean_factors: (n,) one over the number of the bag's lookups for mean pooling, else ones.
+        total: number of lookups with padding.
+    """
+
+    ids: Tensor
+    kept: Tensor
+    places: Tensor
+    weights: Tensor | None
+    mean_factors: Tensor
+    total: int
+
+    def scales(self, dtype: torch.dtype) -> Tensor:
+        """Return what each row is multiplied by, (n, 1)."""
+        factors = self.mean_factors.to(dtype)
+        return (factors if self.weights is None else factors * self.weights.to(dtype)).unsqueeze(1)
+
+
+def feature_lookups(layout: Layout, bags: Bags, feature: int) -> Lookups:
+    """Return one feature's lookups.
+
+    Raises:
+        BadIdError: an id is outside the feature's table.
+    """
+    spec = layout.features[feature]
+    bag = torch.arange(bags.batch_size, device=bags.ids.device)
     if bags.offsets is None:
-        return bags.ids[:, table].long(), bag_B
-    first = table * bags.batch_size
-    offsets_B1 = bags.offsets[first : first + bags.batch_size + 1]
-    ids_L = bags.ids[int(offsets_B1[0]) : int(offsets_B1[-1])].long()
-    return ids_L, torch.repeat_interleave(bag_B, offsets_B1.diff())
+        ids, weights = bags.ids[:, feature].long(), bags.weights
+        weights = None if weights is None else weights[:, feature]
+    else:
+        first, last = bags.bounds(feature)
+        ends = bags.offsets[feature * bags.batch_size : (feature + 1) * bags.batch_size + 1]
+        bag = torch.repeat_interleave(bag, ends.diff())
+        ids = bags.ids[first:last].long()
+        weights = None if bags.weights is None else bags.weights[first:last]
+    kept = torch.arange(ids.numel(), device=ids.device)
+    if spec.padding is not None:
+        kept = kept[ids != spec.padding]
+    rows = layout.tables[spec.table].rows
+    bad = kept[(ids[kept] < 0) | (ids[kept] >= rows)]
+    if bad.numel():
+        raise BadIdError(feature, int(bad[0]), int(ids[bad[0]]))
+    total, ids, bag = ids.numel(), ids[kept], bag[kept]
+    factors = torch.ones(ids.numel(), dtype=torch.float64, device=ids.device)
+    if spec.pooling == "mean":
+        factors /= torch.bincount(bag, minlength=bags.batch_size)[bag]
+    places = kept if spec.pooling == "none" else bag
+    return Lookups(ids, kept, places, None if weights is None else weights[kept], factors, total)
 
 
-def _check_ids(ids_L: Tensor, rows: int, table: int) -> None:
-    bad_L = ids_L[(ids_L < 0) | (ids_L >= rows)]
-    if bad_L.numel():
-        raise BadIdError(table, int(bad_L[0]))
+def _grads_of_features(layout: Layout, bags: Bags, grad: Embedded) -> list[Tensor]:
+    """Return each feature's part of the gradient, (B, D) or (L_f, D)."""
+    parts, place = [], 0
+    for feature, spec in enumerate(layout.features):
+        width = layout.tables[spec.table].width
+        if spec.pooling == "none":
+            size = bags.count(feature) * width
+            parts.append(grad.sequences[place : place + size].view(-1, width))
+            place += size
+        else:
+            column = layout.columns[feature]
+            parts.append(grad.pooled[:, column : column + width])
+    return parts
+
+
+def _check_offsets(bags: Bags) -> None:
+    if bags.offsets is None:
+        return
+    last = bags.offsets.numel() - 1
+    wrong = (bags.offsets[1:] < bags.offsets[:-1]) | (bags.offsets[1:] > bags.ids.numel())
+    if int(bags.offsets[0]) != 0:
+        raise BadOffsetsError(0)
+    if bool(wrong.any()):
+        raise BadOffsetsError(int(wrong.nonzero()[0]))
+    if int(bags.offsets[last]) != bags.ids.numel():
+        raise BadOffsetsError(last - 1)
