@@ -1,6 +1,6 @@
 // The inner loops over rows, compiled once for each instruction set and chosen at run time.
 //
-// csrc/rows/rows.cpp is the one source of all variants. It works in blocks of 16 columns whatever
+// csrc/isa/rows.cpp is the one source of all variants. It works in blocks of 16 columns whatever
 // the width of the registers, and the build forbids fused multiply-add, so every variant gives
 // the same bits.
 #pragma once
@@ -18,8 +18,6 @@ struct RowGroups {
 };
 
 struct RowKernels {
-    const char* name;
-
     // Raises largest[t] to the largest of ids (count, T) in column t, ids taken as unsigned.
     void (*largest_ids_i32)(const uint32_t* ids, int64_t count, int64_t tables, uint32_t* largest);
     void (*largest_ids_i64)(const uint64_t* ids, int64_t count, int64_t tables, uint64_t* largest);

@@ -289,11 +289,8 @@ void pool_bags_i64(const float* weight, int64_t width, const int64_t* ids, const
 
 }  // namespace
 
-#define HOTROW_TEXT_OF(name) #name
-#define HOTROW_TEXT(name) HOTROW_TEXT_OF(name)
-
-extern const RowKernels kernels;
-const RowKernels kernels = {HOTROW_TEXT(HOTROW_ISA), largest_ids_i32, largest_ids_i64, copy_rows_i32,
+extern const RowKernels row_kernels;
+const RowKernels row_kernels = {largest_ids_i32, largest_ids_i64, copy_rows_i32,
                             copy_rows_i64,           pool_bags_i32,   pool_bags_i64,   update_rows};
 
 }  // namespace hotrow::HOTROW_ISA

@@ -1,0 +1,8 @@
+// One function for each operator's part of the module. Glue unpacks to raw pointers, releases the
+// GIL and calls; shapes are checked in Python.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+void bind_embedding_bag(nanobind::module_& module);
+void bind_id_index(nanobind::module_& module);
