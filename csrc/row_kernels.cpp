@@ -4,6 +4,7 @@
 
 namespace hotrow {
 
-HOTROW_CHOOSE_VARIANT(RowKernels, row_kernels, row_kernels)
+HOTROW_CHOOSE_VARIANT(LookupKernels, lookup_table, lookup_kernels)
+HOTROW_CHOOSE_VARIANT(UpdateKernels, update_table, update_kernels)
 
 }  // namespace hotrow

@@ -6,30 +6,76 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+class EmbeddingLayout:
+    """The tables and features of a lookup, prepared."""
+
+    def __init__(
+        self,
+        tables: Sequence[tuple[int, int, int, int]],
+        features: Sequence[tuple[int, int, int | None, int]],
+        pooled_width: int,
+    ) -> None:
+        """Take (rows, width, row bytes, format) and (table, pooling, padding, column)."""
+
+class OptimizerStep:
+    """One step of an optimizer, prepared; see ``hotrow.kernels.embedding_bag.Update``."""
+
+    def __init__(
+        self,
+        kind: int,
+        lr: float,
+        eps: float,
+        beta1: float,
+        beta2: float,
+        decay: float,
+        decoupled: bool,
+        clip_value: float | None,
+        clip_norm: float | None,
+        step: int,
+        stochastic: bool,
+    ) -> None: ...
+
 def embedding_bag_forward(
-    weights: Sequence[int],
-    rows: Sequence[int],
-    widths: Sequence[int],
+    layout: EmbeddingLayout,
+    tables: Sequence[int],
     ids: Tensor,
     offsets: Tensor | None,
-    out: Tensor,
+    weights: Tensor | None,
+    batch: int,
+    pooled: Tensor,
+    sequences: Tensor,
     threads: int,
-) -> tuple[int, int] | None:
-    """Fill out (B, sum of widths); return (table, id) of the first bad id, if any."""
+) -> tuple[int, int, int, int] | None:
+    """Fill pooled and sequences; return (kind, where, position, id) of a problem, if any."""
+
+def embedding_bag_weights_gradient(
+    layout: EmbeddingLayout,
+    tables: Sequence[int],
+    ids: Tensor,
+    offsets: Tensor | None,
+    batch: int,
+    pooled: Tensor,
+    sequences: Tensor,
+    products: Tensor,
+    threads: int,
+) -> tuple[int, int, int, int] | None:
+    """Fill products, shaped as ids; return a problem, if any."""
 
 def embedding_bag_backward(
-    weights: Sequence[int],
-    rows: Sequence[int],
-    widths: Sequence[int],
-    states: Sequence[int],
+    layout: EmbeddingLayout,
+    tables: Sequence[int],
+    states: Sequence[Sequence[int]],
+    salts: Sequence[int],
     ids: Tensor,
     offsets: Tensor | None,
-    grad: Tensor,
-    learning_rate: float,
-    epsilon: float,
+    weights: Tensor | None,
+    batch: int,
+    pooled: Tensor,
+    sequences: Tensor,
+    step: OptimizerStep,
     threads: int,
-) -> tuple[int, int] | None:
-    """Update the tables at the addresses in place; SGD when states is empty, else row-wise Adagrad."""
+) -> tuple[int, int, int, int] | None:
+    """Update the tables at the addresses in place; return a problem, if any."""
 
 def id_index_build(slots: NDArray[np.uint8], slot_bytes: int, keys: NDArray[np.uint64]) -> int:
     """Fill empty slots; return the position of the first repeated key, or -1."""

@@ -1,45 +1,100 @@
-// The inner loops over rows, compiled once for each instruction set and chosen at run time.
-//
-// csrc/isa/rows.cpp is the one source of all variants. It works in blocks of 16 columns whatever
-// the width of the registers, and the build forbids fused multiply-add, so every variant gives
-// the same bits.
+// The inner loops over rows, compiled once for each instruction set (csrc/isa) and chosen at run time.
+// Every variant gives the same bits.
 #pragma once
 
 #include <cstdint>
 
+#include "hotrow/layout.h"
+
 namespace hotrow {
 
-// Optimizer step for one table: lookups already grouped by row.
-struct RowGroups {
-    const int64_t* rows;    // (U,) the different rows
-    const int32_t* starts;  // (U + 1,) into order
-    const int32_t* order;   // bags whose gradient goes to the row, in increasing order within a row
-    int64_t count;          // U
-};
-
-struct RowKernels {
-    // Raises largest[t] to the largest of ids (count, T) in column t, ids taken as unsigned.
-    void (*largest_ids_i32)(const uint32_t* ids, int64_t count, int64_t tables, uint32_t* largest);
-    void (*largest_ids_i64)(const uint64_t* ids, int64_t count, int64_t tables, uint64_t* largest);
-
-    // Copies one row of each of T tables to out (B, stride), for examples [first, last) of ids (B, T).
-    void (*copy_rows_i32)(const float* const* weights, const int64_t* widths, int64_t tables,
+struct LookupKernels {
+    // One id per bag, summed, no padding, no weights: writes the rows of examples [first, last) of ids
+    // (B, F), side by side. tables and specs are of the F features.
+    void (*copy_rows_i32)(const uint8_t* const* tables, const TableSpec* specs, int64_t features,
                           const int32_t* ids, int64_t first, int64_t last, float* out);
-    void (*copy_rows_i64)(const float* const* weights, const int64_t* widths, int64_t tables,
+    void (*copy_rows_i64)(const uint8_t* const* tables, const TableSpec* specs, int64_t features,
                           const int64_t* ids, int64_t first, int64_t last, float* out);
 
-    // out (bags, stride) = sums of rows; bag b is ids[offsets[b] .. offsets[b + 1]).
-    void (*pool_bags_i32)(const float* weight, int64_t width, const int32_t* ids, const int64_t* offsets,
-                          int64_t bags, float* out, int64_t stride);
-    void (*pool_bags_i64)(const float* weight, int64_t width, const int64_t* ids, const int64_t* offsets,
-                          int64_t bags, float* out, int64_t stride);
+    // Writes the results of bags [first, last) of a stream.
+    void (*pool_bags_i32)(const uint8_t* table, const TableSpec& spec, const Stream<int32_t>& stream, int64_t first,
+                          int64_t last);
+    void (*pool_bags_i64)(const uint8_t* table, const TableSpec& spec, const Stream<int64_t>& stream, int64_t first,
+                          int64_t last);
 
-    // Sums grad (B, stride) over each group and updates the rows; state null: SGD. scratch: 2 * width.
-    void (*update_rows)(float* weight, float* state, int64_t width, const RowGroups& groups, const float* grad,
-                        int64_t stride, float learning_rate, float epsilon, float* scratch);
+    // products[i * stream.stride] = row of lookup i . gradient of its bag (stream.result), over the
+    // bag's count if mean; for the lookups of bags [first, last).
+    void (*multiply_rows_i32)(const uint8_t* table, const TableSpec& spec, const Stream<int32_t>& stream,
+                              int64_t first, int64_t last, float* products);
+    void (*multiply_rows_i64)(const uint8_t* table, const TableSpec& spec, const Stream<int64_t>& stream,
+                              int64_t first, int64_t last, float* products);
 };
 
-// The best variant for this processor, or the one that HOTROW_ISA names (baseline, avx2, avx512).
-const RowKernels& row_kernels();
+const LookupKernels& lookup_kernels();
+
+enum class OptimizerKind : int32_t { sgd, momentum, rowwise_adagrad, adagrad, adam, lamb };
+
+// One optimizer step (see Update in hotrow/kernels/embedding_bag/_types.py).
+struct Step {
+    OptimizerKind kind;
+    float learning_rate;
+    float epsilon;
+    float beta1;
+    float beta2;
+    float correction1;  // 1 - beta1 ** step
+    float correction2;  // 1 - beta2 ** step
+    float decay;
+    bool decoupled;
+    float clip_value;  // infinity: none
+    float clip_norm;   // infinity: none
+    bool stochastic;
+};
+
+// Where the gradient of a lookup lies, by the number in the lower half of its key: row `number` of base
+// when rows is null, else rows[number] times factors[number].
+struct GradientRows {
+    const float* base;
+    int64_t stride;
+    const float* const* rows;
+    const float* factors;
+};
+
+// A row of so many lookups that its chunks' sums are made apart, by all threads: (chunks, D).
+struct HotRow {
+    int64_t first;
+    int64_t count;
+    float* sums;
+};
+
+// Gradients of a row are summed by chunks of this many lookups, and then the chunks' sums in order.
+constexpr int64_t kChunk = 1024;
+
+// Lookups [first, last) of a table's `count`, sorted by row: key = row << 32 | number.
+struct SortedLookups {
+    const uint64_t* keys;
+    int64_t first;
+    int64_t last;
+    int64_t count;
+    const HotRow* hot_rows;
+    int64_t hot_count;
+};
+
+struct TableMemory {
+    uint8_t* rows;
+    float* states[2];
+    uint32_t salt;  // of stochastic rounding
+};
+
+struct UpdateKernels {
+    // Sums the gradients of each row that begins within the range, and steps the optimizer for it.
+    // scratch: 4 * (D rounded up to 16) floats.
+    void (*update_rows)(const TableSpec& spec, const TableMemory& memory, const SortedLookups& lookups,
+                        const GradientRows& gradients, const Step& step, float* scratch);
+
+    // sum (D) = gradients of n lookups.
+    void (*sum_gradients)(const uint64_t* keys, int64_t n, int64_t width, const GradientRows& gradients, float* sum);
+};
+
+const UpdateKernels& update_kernels();
 
 }  // namespace hotrow

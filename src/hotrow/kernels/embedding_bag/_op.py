@@ -1,16 +1,34 @@
-"""Checks, once and here, then the chosen implementation."""
+"""The typed entry: checks, once and here, then the chosen implementation.
+
+Shapes: B batch, T tables, F features, L lookups, E rows, D width.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from hotrow.kernels.dispatch import Backend, Operator
-from hotrow.kernels.embedding_bag._types import BadIdError, Bags, Implementation, Update
+from hotrow.kernels.dispatch import Backend, Operator, Selected
+from hotrow.kernels.embedding_bag._types import (
+    ROW_STATES,
+    STATES,
+    BadIdError,
+    BadOffsetsError,
+    Bags,
+    Embedded,
+    Implementation,
+    Layout,
+    States,
+    Update,
+)
+from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 
-MAX_LOOKUPS = 2**31  # the order of lookups within a batch is kept in 32 bits; addresses have 64
+MAX_LOOKUPS = 2**31  # lookups of a batch are numbered in 32 bits; addresses have 64
+MAX_ROWS = 2**32 - 1  # of a table, as rows are sorted by 32 bits
 
 
 def _load_reference() -> Implementation:
@@ -29,116 +47,203 @@ OPERATOR: Operator[Implementation] = Operator(
     "embedding_bag", {"reference": _load_reference, "cpu": _load_cpu}
 )
 
+_checked: WeakKeyDictionary[Layout, list[int]] = WeakKeyDictionary()
+
 
 def embedding_bag(
-    weights: Sequence[Tensor], bags: Bags, *, names: Sequence[str], backend: Backend = "auto"
-) -> Tensor:
-    """Sum the rows of every bag of every table; not differentiable by itself.
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, *, backend: Backend = "auto"
+) -> Embedded:
+    """Look up the rows of every feature's bags, and pool them; not differentiable by itself.
 
     Args:
-        weights: T tables, (E, D) each, contiguous, of one dtype.
+        tables: T tables as ``layout`` says, contiguous.
+        layout: the tables and features.
         bags: the ids of B examples.
-        names: names of the tables, for messages.
         backend: which implementation runs.
 
     Returns:
-        (B, sum of D), tables side by side in order.
+        float32; float64 from float64 tables, which the reference takes.
 
     Raises:
-        IndexError: an id is outside its table.
+        IndexError: an id is outside its table; names feature, position and id.
         ValueError: shapes, dtypes or devices do not fit together.
     """
-    _check_bags(bags, len(weights))
-    selected = OPERATOR.select(backend)
-    _check_weights(weights, selected.backend)
+    selected = _check(tables, layout, bags, backend)
     try:
-        return selected.implementation.forward(weights, bags)
-    except BadIdError as error:
-        raise _index_error(error, names, weights) from None
+        return selected.implementation.forward(tables, layout, _contiguous(bags))
+    except (BadIdError, BadOffsetsError) as error:
+        _raise(error, layout, bags)
 
 
 def backward_update(
-    weights: Sequence[Tensor],
-    states: Sequence[Tensor],
+    tables: Sequence[Tensor],
+    states: States,
+    layout: Layout,
     bags: Bags,
-    grad: Tensor,
+    grad: Embedded,
     update: Update,
     *,
-    names: Sequence[str],
     backend: Backend = "auto",
 ) -> None:
     """Apply one optimizer step to the rows that ``bags`` touched, in place.
 
     Args:
-        weights: T tables, (E, D) each.
-        states: T row-wise Adagrad accumulators, (E,) each; empty for SGD.
-        bags: the ids that ``embedding_bag`` was given.
-        grad: (B, sum of D), the gradient of its result.
-        update: the optimizer and its current learning rate.
-        names: names of the tables, for messages.
+        tables: T tables, fp32, fp16 or bf16.
+        states: for each table, its optimizer's states as ``STATES`` lists them: float32, (E, D), or
+            (E,) for row-wise Adagrad.
+        layout: the tables and features.
+        bags: what ``embedding_bag`` was given.
+        grad: the gradient of its result.
+        update: the optimizer.
         backend: which implementation runs.
 
     Raises:
-        IndexError: an id is outside its table.
-        ValueError: shapes, dtypes or devices do not fit together.
+        IndexError: an id is outside its table; nothing has been written.
+        ValueError: shapes, dtypes or devices do not fit together; nothing has been written.
     """
-    _check_bags(bags, len(weights))
-    selected = OPERATOR.select(backend)
-    _check_weights(weights, selected.backend)
-    width = sum([weight.shape[1] for weight in weights])
-    if grad.shape != (bags.batch_size, width):
-        raise ValueError(f"grad: got shape {tuple(grad.shape)}, expected {(bags.batch_size, width)}")
-    if update.kind == "rowwise_adagrad":
-        _check_states(weights, states)
-    grad = grad.to(weights[0].dtype).contiguous()
+    selected = _check(tables, layout, bags, backend)
+    _check_states(tables, states, layout, update)
+    grad = _check_gradient(grad, layout, bags)
     try:
-        selected.implementation.backward_update(weights, states, bags, grad, update)
-    except BadIdError as error:
-        raise _index_error(error, names, weights) from None
+        selected.implementation.backward_update(tables, states, layout, _contiguous(bags), grad, update)
+    except (BadIdError, BadOffsetsError) as error:
+        _raise(error, layout, bags)
 
 
-def _check_bags(bags: Bags, num_tables: int) -> None:
-    if bags.num_tables != num_tables or num_tables == 0:
-        raise ValueError(f"bags are of {bags.num_tables} tables, the weights are of {num_tables}")
-    if bags.ids.dtype not in (torch.int32, torch.int64):
-        raise ValueError(f"ids: got {bags.ids.dtype}, expected int32 or int64")
-    if bags.ids.numel() >= MAX_LOOKUPS:
-        raise ValueError(f"ids: got {bags.ids.numel()}, expected fewer than 2**31 in a batch")
-    if bags.offsets is None:
-        if bags.ids.ndim != 2 or bags.ids.shape[1] != num_tables:
-            raise ValueError(f"ids: got shape {tuple(bags.ids.shape)}, expected (B, {num_tables})")
+def weights_gradient(
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, grad: Embedded, *, backend: Backend = "auto"
+) -> Tensor:
+    """Return the gradient of ``bags.weights``: for each lookup, its row times its place's gradient.
+
+    Takes what ``backward_update`` takes, before that has changed the rows.
+    """
+    selected = _check(tables, layout, bags, backend)
+    grad = _check_gradient(grad, layout, bags)
+    try:
+        return selected.implementation.weights_gradient(tables, layout, _contiguous(bags), grad)
+    except (BadIdError, BadOffsetsError) as error:
+        _raise(error, layout, bags)
+
+
+def _check(
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, backend: Backend
+) -> Selected[Implementation]:
+    _check_bags(bags, layout)
+    device = bags.ids.device
+    selected = OPERATOR.select(backend, device=device.type)
+    addresses = [table.data_ptr() for table in tables]
+    if _checked.get(layout) != addresses or selected.backend == "reference":
+        _check_tables(tables, layout, selected.backend)
+        _checked[layout] = addresses
+    if tables[0].device != device:
+        raise ValueError(f"ids: on {device}, the tables are on {tables[0].device}")
+    if selected.backend == "cpu" and device.type != "cpu":
+        raise ValueError(f"ids: the cpu backend takes tensors in host memory, got {device}")
+    return selected
+
+
+def _contiguous(bags: Bags) -> Bags:
+    parts = (bags.ids, bags.offsets, bags.weights)
+    if all(part is None or part.is_contiguous() for part in parts):
+        return bags
+    ids, offsets, weights = (None if part is None else part.contiguous() for part in parts)
+    assert ids is not None
+    return Bags(ids, offsets, bags.num_features, weights)
+
+
+def _check_bags(bags: Bags, layout: Layout) -> None:
+    features, ids, offsets, weights = len(layout.features), bags.ids, bags.offsets, bags.weights
+    if bags.num_features != features:
+        raise ValueError(f"ids: of {bags.num_features} features, expected {features}")
+    if ids.dtype not in (torch.int32, torch.int64):
+        raise ValueError(f"ids: got {ids.dtype}, expected int32 or int64")
+    if ids.numel() >= MAX_LOOKUPS:
+        raise ValueError(f"ids: got {ids.numel()}, expected fewer than 2**31 in a batch")
+    if weights is not None and (weights.shape != ids.shape or weights.dtype != torch.float32):
+        got = f"{weights.dtype} of shape {tuple(weights.shape)}"
+        raise ValueError(f"weights: got {got}, expected float32 shaped as the ids, {tuple(ids.shape)}")
+    if offsets is None:
+        if ids.ndim != 2 or ids.shape[1] != features:
+            raise ValueError(f"ids: got shape {tuple(ids.shape)}, expected (B, {features})")
         return
-    if bags.ids.ndim != 1 or bags.offsets.ndim != 1 or bags.offsets.dtype != torch.int64:
-        raise ValueError("jagged bags: expected ids (L,) and offsets (T * B + 1,) of int64")
-    if bags.offsets.numel() != bags.batch_size * num_tables + 1:
+    if ids.ndim != 1:
+        raise ValueError(f"ids: got shape {tuple(ids.shape)}, expected (L,) where there are offsets")
+    if offsets.ndim != 1 or offsets.dtype != torch.int64:
+        raise ValueError(f"offsets: got {offsets.dtype} of {offsets.ndim} dimensions, expected int64 of one")
+    if offsets.numel() != bags.batch_size * features + 1 or offsets.numel() == 0:
+        raise ValueError(f"offsets: got {offsets.numel()} numbers, expected F * B + 1 with F = {features}")
+
+
+def _check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> None:
+    if len(tables) != len(layout.tables):
+        raise ValueError(f"tables: got {len(tables)}, expected {len(layout.tables)}")
+    for tensor, spec in zip(tables, layout.tables, strict=True):
+        expected = storage_shape(spec.format, spec.rows, spec.width)
+        if tuple(tensor.shape) != expected:
+            raise ValueError(f"table {spec.name}: got shape {tuple(tensor.shape)}, expected {expected}")
+        is_double = spec.format == "fp32" and backend == "reference" and tensor.dtype == torch.float64
+        if tensor.dtype != storage_dtype(spec.format) and not is_double:
+            raise ValueError(
+                f"table {spec.name}: got {tensor.dtype}, expected {storage_dtype(spec.format)} for {spec.format}"
+            )
+        if not tensor.is_contiguous() or tensor.device != tables[0].device:
+            raise ValueError(f"table {spec.name}: expected contiguous, on the device of the other tables")
+        if spec.rows > MAX_ROWS:
+            raise ValueError(f"table {spec.name}: got {spec.rows} rows, expected fewer than 2**32")
+
+
+def _check_states(tables: Sequence[Tensor], states: States, layout: Layout, update: Update) -> None:
+    names = STATES[update.kind]
+    if names and len(states) != len(tables):
+        raise ValueError(f"states: got those of {len(states)} tables, expected {len(tables)}")
+    for index, (tensor, spec) in enumerate(zip(tables, layout.tables, strict=True)):
+        if spec.format not in FLOAT_DTYPES:
+            raise ValueError(f"table {spec.name}: {spec.format} rows are for inference and take no update")
+        of_table = states[index] if names else ()
+        if len(of_table) != len(names):
+            raise ValueError(f"states of table {spec.name}: got {len(of_table)}, expected {', '.join(names)}")
+        for name, state in zip(names, of_table, strict=True):
+            is_per_row = (update.kind, name) in ROW_STATES
+            expected = (spec.rows,) if is_per_row else (spec.rows, spec.width)
+            dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
+            if state.shape != expected or state.dtype != dtype or not state.is_contiguous():
+                raise ValueError(
+                    f"state {name} of table {spec.name}: got {state.dtype} {tuple(state.shape)}, "
+                    f"expected {dtype} {expected}, contiguous"
+                )
+
+
+def _check_gradient(grad: Embedded, layout: Layout, bags: Bags) -> Embedded:
+    pooled_shape = (bags.batch_size, layout.pooled_width)
+    if grad.pooled.shape != pooled_shape:
+        raise ValueError(f"gradient: got shape {tuple(grad.pooled.shape)}, expected {pooled_shape}")
+    size = layout.sequences_size(bags) if layout.sequence_features else 0
+    if grad.sequences.shape != (size,):
+        raise ValueError(f"gradient of sequences: got {tuple(grad.sequences.shape)}, expected ({size},)")
+    dtype = torch.float64 if grad.pooled.dtype == torch.float64 else torch.float32
+    return Embedded(grad.pooled.to(dtype).contiguous(), grad.sequences.to(dtype).contiguous())
+
+
+def _raise(error: BadIdError | BadOffsetsError, layout: Layout, bags: Bags) -> NoReturn:
+    if isinstance(error, BadOffsetsError):
+        feature, bag = divmod(error.bag, max(bags.batch_size, 1))
         raise ValueError(
-            f"offsets: got {bags.offsets.numel()} entries, expected T * B + 1 with T = {num_tables}"
-        )
-    if int(bags.offsets[0]) != 0 or int(bags.offsets[-1]) != bags.ids.numel():
-        raise ValueError(f"offsets: expected to run from 0 to the number of ids, {bags.ids.numel()}")
-    if bool((bags.offsets.diff() < 0).any()):
-        raise ValueError("offsets: expected never to decrease")
+            f"offsets: bag {bag} of feature {layout.features[min(feature, len(layout.features) - 1)].name}: "
+            f"expected offsets that begin at 0, never decrease and end at the number of ids, {bags.ids.numel()}"
+        ) from None
+    feature_spec = layout.features[error.feature]
+    table = layout.tables[feature_spec.table]
+    raise IndexError(
+        f"feature {feature_spec.name}: id {error.bad_id} at {_place(error, bags)} is outside table "
+        f"{table.name} of {table.rows} rows"
+    ) from None
 
 
-def _check_weights(weights: Sequence[Tensor], backend: str) -> None:
-    dtype = weights[0].dtype
-    if backend == "cpu" and dtype != torch.float32:
-        raise ValueError(f"weights: the cpu backend takes float32, got {dtype}")
-    for weight in weights:
-        if weight.ndim != 2 or weight.dtype != dtype or not weight.is_contiguous():
-            raise ValueError("weights: expected contiguous (E, D) tensors of one dtype")
-        if backend == "cpu" and not weight.is_cpu:
-            raise ValueError(f"weights: the cpu backend takes tensors in host memory, got {weight.device}")
-
-
-def _check_states(weights: Sequence[Tensor], states: Sequence[Tensor]) -> None:
-    if len(states) != len(weights):
-        raise ValueError(f"states: got {len(states)}, expected one for each of {len(weights)} tables")
-    for weight, state in zip(weights, states, strict=True):
-        if state.shape != weight.shape[:1] or state.dtype != weight.dtype or not state.is_contiguous():
-            raise ValueError("states: expected contiguous (E,) tensors of the weights' dtype")
-
-
-def _index_error(error: BadIdError, names: Sequence[str], weights: Sequence[Tensor]) -> IndexError:
-    rows = weights[error.table].shape[0]
-    return IndexError(f"table {names[error.table]}: id {error.bad_id} is outside its {rows} rows")
+def _place(error: BadIdError, bags: Bags) -> str:
+    if bags.offsets is None:
+        return f"example {error.position}"
+    first = error.feature * bags.batch_size
+    ends = bags.offsets[first : first + bags.batch_size + 1]
+    at = error.position + int(ends[0])
+    bag = int(torch.searchsorted(ends, at, right=True)) - 1
+    return f"example {bag}, position {at - int(ends[bag])}"

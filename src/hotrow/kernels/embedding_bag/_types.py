@@ -60,9 +60,12 @@ class FeatureSpec:
     padding: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """The tables and features of one lookup: all that does not change from batch to batch."""
+    """The tables and features of one lookup: all that does not change from batch to batch.
+
+    Compared by identity: what a backend prepares for a layout is kept as long as the layout is.
+    """
 
     tables: tuple[TableSpec, ...]
     features: tuple[FeatureSpec, ...]
@@ -85,6 +88,11 @@ class Layout:
     def sequence_features(self) -> tuple[int, ...]:
         """Positions of the features without pooling."""
         return tuple(i for i, feature in enumerate(self.features) if feature.pooling == "none")
+
+    def sequences_size(self, bags: Bags) -> int:
+        """Return the numbers in the result of all features without pooling."""
+        features = self.sequence_features
+        return sum(bags.count(f) * self.tables[self.features[f].table].width for f in features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +184,6 @@ class Update:
         step: number of this step, from 1: Adam's bias correction, and the stream of the rounding.
         stochastic: whether fp16 and bf16 rows are rounded stochastically rather than to nearest even.
         seed: of the stochastic rounding.
-        check_finite: raise for a gradient that is NaN or infinite, before anything is written.
     """
 
     kind: OptimizerKind
@@ -191,7 +198,6 @@ class Update:
     step: int = 1
     stochastic: bool = True
     seed: int = 0
-    check_finite: bool = False
 
 
 States = Sequence[Sequence[Tensor]]
@@ -242,11 +248,3 @@ class BadOffsetsError(Exception):
     def __init__(self, bag: int) -> None:
         self.bag = bag  # f * B + b
         super().__init__(bag)
-
-
-class BadGradientError(Exception):
-    """A gradient that is NaN or infinite reached a table."""
-
-    def __init__(self, table: int) -> None:
-        self.table = table
-        super().__init__(table)

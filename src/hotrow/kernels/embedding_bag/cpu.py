@@ -1,60 +1,138 @@
-"""The sum-pooled lookup in C++ (csrc/embedding_bag.cpp): float32 tables in host memory.
+"""The lookup in C++ (csrc/embedding_bag_*.cpp) for tables in host memory.
 
-Tables are passed as arrays of base pointers, so they may lie anywhere: in separate allocations, or in
-memory-mapped files when serving.
+Tables are passed as base addresses, so they may lie anywhere: in separate allocations, in memory shared
+between processes, or in memory-mapped files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, get_args
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from hotrow.kernels import _compiled
 from hotrow.kernels.dispatch import note_path
-from hotrow.kernels.embedding_bag._types import BadIdError, Bags, Update
+from hotrow.kernels.embedding_bag._types import (
+    BadIdError,
+    BadOffsetsError,
+    Bags,
+    Embedded,
+    Layout,
+    OptimizerKind,
+    Pooling,
+    States,
+    Update,
+)
+from hotrow.kernels.embedding_bag.rounding import rounding_salt
+from hotrow.kernels.row_formats import RowFormat, row_bytes
 
 _compiled.require()  # makes it share torch's OpenMP
 from hotrow import _kernels  # noqa: E402
 
+# The kernels' enumerations have the order of these types.
+_FORMATS: Final = {name: number for number, name in enumerate(get_args(RowFormat))}
+_POOLINGS: Final = {name: number for number, name in enumerate(get_args(Pooling))}
+_OPTIMIZERS: Final = {name: number for number, name in enumerate(get_args(OptimizerKind))}
 
-def forward(weights: Sequence[Tensor], bags: Bags) -> Tensor:
-    """Return the sum of each bag's rows, tables side by side: (B, sum of D)."""
+_BAD_ID: Final = 1  # Problem::Kind
+
+_layouts: WeakKeyDictionary[Layout, _kernels.EmbeddingLayout] = WeakKeyDictionary()
+
+
+def forward(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
+    """Look up and pool."""
     note_path("embedding_bag_forward", "cpu")
-    tables = _tables(weights)
-    pooled_BD = torch.empty(bags.batch_size, sum(tables[2]))
-    bad = _kernels.embedding_bag_forward(
-        *tables, bags.ids.contiguous(), bags.offsets, pooled_BD, torch.get_num_threads()
+    pooled = torch.empty(bags.batch_size, layout.pooled_width)
+    sequences = torch.empty(layout.sequences_size(bags) if layout.sequence_features else 0)
+    found = _kernels.embedding_bag_forward(
+        _compiled_layout(layout),
+        [table.data_ptr() for table in tables],
+        bags.ids,
+        bags.offsets,
+        bags.weights,
+        bags.batch_size,
+        pooled,
+        sequences,
+        torch.get_num_threads(),
     )
-    _require_no_bad(bad)
-    return pooled_BD
+    _require_none(found)
+    return Embedded(pooled, sequences)
 
 
 def backward_update(
-    weights: Sequence[Tensor], states: Sequence[Tensor], bags: Bags, grad: Tensor, update: Update
+    tables: Sequence[Tensor], states: States, layout: Layout, bags: Bags, grad: Embedded, update: Update
 ) -> None:
-    """Sum each touched row's gradients in order of bags, then step the optimizer once per row."""
+    """Sum each touched row's gradients in order of lookups, then step the optimizer once per row."""
     note_path("embedding_bag_backward", "cpu")
-    bad = _kernels.embedding_bag_backward(
-        *_tables(weights),
-        [state.data_ptr() for state in states],
-        bags.ids.contiguous(),
-        bags.offsets,
-        grad,
+    rounds = update.stochastic and any(table.format != "fp32" for table in layout.tables)
+    step = _kernels.OptimizerStep(
+        _OPTIMIZERS[update.kind],
         update.lr,
         update.eps,
+        update.beta1,
+        update.beta2,
+        update.weight_decay,
+        update.decay == "decoupled",
+        update.clip_value,
+        update.clip_norm,
+        update.step,
+        update.stochastic,
+    )
+    found = _kernels.embedding_bag_backward(
+        _compiled_layout(layout),
+        [table.data_ptr() for table in tables],
+        [[state.data_ptr() for state in of_table] for of_table in states],
+        [rounding_salt(update.seed, update.step, t) for t in range(len(tables))] if rounds else [],
+        bags.ids,
+        bags.offsets,
+        bags.weights,
+        bags.batch_size,
+        grad.pooled,
+        grad.sequences,
+        step,
         torch.get_num_threads(),
     )
-    _require_no_bad(bad)
+    _require_none(found)
 
 
-def _tables(weights: Sequence[Tensor]) -> tuple[list[int], list[int], list[int]]:
-    """Return base pointers, rows and widths."""
-    pointers = [weight.data_ptr() for weight in weights]
-    return pointers, [weight.shape[0] for weight in weights], [weight.shape[1] for weight in weights]
+def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad: Embedded) -> Tensor:
+    """Return for each lookup the product of its row and the gradient of its place."""
+    note_path("embedding_bag_weights_gradient", "cpu")
+    products = torch.empty(bags.ids.shape)
+    found = _kernels.embedding_bag_weights_gradient(
+        _compiled_layout(layout),
+        [table.data_ptr() for table in tables],
+        bags.ids,
+        bags.offsets,
+        bags.batch_size,
+        grad.pooled,
+        grad.sequences,
+        products,
+        torch.get_num_threads(),
+    )
+    _require_none(found)
+    return products
 
 
-def _require_no_bad(bad: tuple[int, int] | None) -> None:
-    if bad is not None:
-        raise BadIdError(*bad)
+def _compiled_layout(layout: Layout) -> _kernels.EmbeddingLayout:
+    compiled = _layouts.get(layout)
+    if compiled is None:
+        tables = [(t.rows, t.width, row_bytes(t.format, t.width), _FORMATS[t.format]) for t in layout.tables]
+        features = [
+            (feature.table, _POOLINGS[feature.pooling], feature.padding, column)
+            for feature, column in zip(layout.features, layout.columns, strict=True)
+        ]
+        compiled = _layouts[layout] = _kernels.EmbeddingLayout(tables, features, layout.pooled_width)
+    return compiled
+
+
+def _require_none(found: tuple[int, int, int, int] | None) -> None:
+    if found is None:
+        return
+    kind, where, position, bad_id = found
+    if kind == _BAD_ID:
+        raise BadIdError(where, position, bad_id)
+    raise BadOffsetsError(where)

@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <atomic>
+
+#include "hotrow/embedding_bag.h"
+#include "hotrow/threads.h"
+
+namespace hotrow {
+namespace {
+
+constexpr int64_t kExamples = 64;   // examples of one piece of work, with one id per bag
+constexpr int64_t kLookups = 2048;  // lookups aimed at in one piece of work otherwise
+
+// Bags [first, last) of a feature.
+struct Piece {
+    int64_t feature;
+    int64_t first;
+    int64_t last;
+};
+
+template <typename Id>
+std::vector<Piece> cut(const std::vector<Stream<Id>>& streams) {
+    std::vector<Piece> pieces;
+    for (size_t f = 0; f < streams.size(); ++f) {
+        const Stream<Id>& stream = streams[f];
+        const int64_t count = 1 + stream.count / kLookups;
+        const int64_t size = std::max<int64_t>(1, (stream.bags + count - 1) / count);
+        for (int64_t first = 0; first < stream.bags; first += size) {
+            pieces.push_back({static_cast<int64_t>(f), first, std::min(stream.bags, first + size)});
+        }
+    }
+    return pieces;
+}
+
+// Whether the ids of a piece are good.
+template <typename Id>
+bool is_good(const Layout& layout, const std::vector<Stream<Id>>& streams, const Piece& piece) {
+    const Stream<Id>& stream = streams[piece.feature];
+    const int64_t rows = layout.tables[layout.features[piece.feature].table].rows;
+    if (stream.offsets == nullptr) return ids_are_good(stream, piece.first, piece.last, rows);
+    const int64_t start = stream.offsets[0];
+    return ids_are_good(stream, stream.offsets[piece.first] - start, stream.offsets[piece.last] - start, rows);
+}
+
+// One id per bag, all summed, nothing else to be done to a row than to copy it.
+template <typename Id>
+bool is_plain(const Layout& layout, const Bags<Id>& bags) {
+    if (bags.offsets != nullptr || bags.weights != nullptr) return false;
+    return std::none_of(layout.features.begin(), layout.features.end(), [](const FeatureSpec& feature) {
+        return feature.has_padding || feature.pooling == Pooling::none;
+    });
+}
+
+template <typename Id>
+bool copy_examples(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags,
+                   const std::vector<Stream<Id>>& streams, float* pooled, int threads) {
+    const int64_t features = static_cast<int64_t>(layout.features.size());
+    std::vector<TableSpec> specs;
+    std::vector<const uint8_t*> memory;
+    for (const FeatureSpec& feature : layout.features) {
+        specs.push_back(layout.tables[feature.table]);
+        memory.push_back(tables[feature.table]);
+    }
+    const int64_t pieces = (bags.batch + kExamples - 1) / kExamples;
+    std::atomic<bool> good{true};
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+        const int64_t first = piece * kExamples, last = std::min(bags.batch, first + kExamples);
+        bool fine = true;
+        for (int64_t f = 0; f < features; ++f) fine &= ids_are_good(streams[f], first, last, specs[f].rows);
+        if (!fine) {
+            good = false;
+        } else if constexpr (sizeof(Id) == 4) {
+            lookup_kernels().copy_rows_i32(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
+        } else {
+            lookup_kernels().copy_rows_i64(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
+        }
+    }
+    return good;
+}
+
+template <typename Id>
+bool pool(const Layout& layout, const uint8_t* const* tables, const std::vector<Stream<Id>>& streams, int threads) {
+    const std::vector<Piece> pieces = cut(streams);
+    const int64_t count = static_cast<int64_t>(pieces.size());
+    std::atomic<bool> good{true};
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < count; ++i) {
+        const Piece& piece = pieces[i];
+        const int64_t table = layout.features[piece.feature].table;
+        const TableSpec& spec = layout.tables[table];
+        if (!is_good(layout, streams, piece)) {
+            good = false;
+        } else if constexpr (sizeof(Id) == 4) {
+            lookup_kernels().pool_bags_i32(tables[table], spec, streams[piece.feature], piece.first, piece.last);
+        } else {
+            lookup_kernels().pool_bags_i64(tables[table], spec, streams[piece.feature], piece.first, piece.last);
+        }
+    }
+    return good;
+}
+
+}  // namespace
+
+template <typename Id>
+Problem embedding_bag_forward(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags,
+                              float* pooled, float* sequences, int threads) {
+    std::vector<Stream<Id>> streams;
+    const Problem problem = make_streams(layout, bags, pooled, sequences, streams);
+    if (problem.kind != Problem::none) return problem;
+    threads = useful_threads(threads, bytes_moved(layout, streams));
+    const bool good = is_plain(layout, bags) ? copy_examples(layout, tables, bags, streams, pooled, threads)
+                                             : pool(layout, tables, streams, threads);
+    return good ? Problem{} : find_bad_id(layout, streams);
+}
+
+template <typename Id>
+Problem embedding_bag_weights_gradient(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags,
+                                       const float* pooled, const float* sequences, float* products, int threads) {
+    std::vector<Stream<Id>> streams;
+    // Streams point to what a lookup writes; here they are only read.
+    const Problem problem =
+        make_streams(layout, bags, const_cast<float*>(pooled), const_cast<float*>(sequences), streams);
+    if (problem.kind != Problem::none) return problem;
+    threads = useful_threads(threads, bytes_moved(layout, streams));
+    const std::vector<Piece> pieces = cut(streams);
+    const int64_t count = static_cast<int64_t>(pieces.size());
+    std::atomic<bool> good{true};
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < count; ++i) {
+        const Piece& piece = pieces[i];
+        const Stream<Id>& stream = streams[piece.feature];
+        const int64_t table = layout.features[piece.feature].table;
+        const TableSpec& spec = layout.tables[table];
+        float* to = products + (stream.ids - bags.ids);
+        if (!is_good(layout, streams, piece)) {
+            good = false;
+        } else if constexpr (sizeof(Id) == 4) {
+            lookup_kernels().multiply_rows_i32(tables[table], spec, stream, piece.first, piece.last, to);
+        } else {
+            lookup_kernels().multiply_rows_i64(tables[table], spec, stream, piece.first, piece.last, to);
+        }
+    }
+    return good ? Problem{} : find_bad_id(layout, streams);
+}
+
+#define HOTROW_INSTANTIATE(Id)                                                                                  \
+    template Problem embedding_bag_forward(const Layout&, const uint8_t* const*, const Bags<Id>&, float*, float*, \
+                                           int);                                                                \
+    template Problem embedding_bag_weights_gradient(const Layout&, const uint8_t* const*, const Bags<Id>&,      \
+                                                    const float*, const float*, float*, int);
+HOTROW_INSTANTIATE(int32_t)
+HOTROW_INSTANTIATE(int64_t)
+
+}  // namespace hotrow

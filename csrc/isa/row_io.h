@@ -1,0 +1,281 @@
+// Reading 16 columns of a stored row as float32, and writing them back.
+//
+// Each format is a type with `kBytes` bytes for 16 columns (quantised: of codes), `load`, and for
+// formats that are trained `store`. Tails of fewer columns go through padded copies.
+#pragma once
+
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
+#include "block.h"
+
+namespace hotrow::HOTROW_ISA {
+namespace {
+
+HOTROW_INLINE uint32_t bits_of(float value) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &value, 4);
+    return bits;
+}
+
+HOTROW_INLINE float float_of(uint32_t bits) {
+    float value;
+    __builtin_memcpy(&value, &bits, 4);
+    return value;
+}
+
+HOTROW_INLINE uint32_t mix(uint32_t x) {
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15)) * 0x846CA68Bu;
+    return x ^ (x >> 16);
+}
+
+// Where the random bits of stochastic rounding come from (see rounding.py); off: to nearest even.
+struct Rounding {
+    bool stochastic;
+    uint32_t salt;
+
+    HOTROW_INLINE uint32_t of_row(uint32_t salt, int64_t row) {
+        return mix(static_cast<uint32_t>(row) ^ mix(static_cast<uint32_t>(row >> 32) ^ salt));
+    }
+};
+
+struct RandomBlock {
+    uint32_t word[kBlock];
+};
+
+HOTROW_INLINE RandomBlock random_block(uint32_t row_word, int64_t column) {
+    RandomBlock random;
+    for (int i = 0; i < kBlock; ++i) {
+        random.word[i] = mix(row_word + static_cast<uint32_t>(column + i) * 0x9E3779B9u);
+    }
+    return random;
+}
+
+struct Fp32 {
+    static constexpr int kBytes = 64;
+    static constexpr bool kQuantised = false;
+    HOTROW_INLINE Block load(const uint8_t* from) { return HOTROW_ISA::load(reinterpret_cast<const float*>(from)); }
+    HOTROW_INLINE void store(uint8_t* to, const Block& block, const RandomBlock*) {
+        HOTROW_ISA::store(reinterpret_cast<float*>(to), block);
+    }
+};
+
+struct Bf16 {
+    static constexpr int kBytes = 32;
+    static constexpr bool kQuantised = false;
+    HOTROW_INLINE Block load(const uint8_t* from) {
+        uint16_t halves[kBlock];
+        uint32_t bits[kBlock];
+        __builtin_memcpy(halves, from, sizeof(halves));
+        for (int i = 0; i < kBlock; ++i) bits[i] = static_cast<uint32_t>(halves[i]) << 16;
+        Block block;
+        __builtin_memcpy(&block, bits, sizeof(block));
+        return block;
+    }
+    HOTROW_INLINE void store(uint8_t* to, const Block& block, const RandomBlock* random) {
+        uint32_t bits[kBlock];
+        uint16_t halves[kBlock];
+        __builtin_memcpy(bits, &block, sizeof(bits));
+        for (int i = 0; i < kBlock; ++i) {
+            const uint32_t up = random == nullptr ? 0x7FFFu + ((bits[i] >> 16) & 1) : random->word[i] >> 16;
+            const bool special = (bits[i] & 0x7F800000u) == 0x7F800000u;
+            const bool nan = (bits[i] & 0x7FFFFFFFu) > 0x7F800000u;
+            const uint32_t rounded = special ? bits[i] : bits[i] + up;
+            halves[i] = static_cast<uint16_t>((rounded >> 16) | (nan ? 0x40u : 0u));
+        }
+        __builtin_memcpy(to, halves, sizeof(halves));
+    }
+};
+
+// float32 that fp16 can hold exactly, after stochastic rounding; the caller converts.
+HOTROW_INLINE float cut_to_fp16(float value, uint32_t word) {
+    const uint32_t bits = bits_of(value), sign = bits & 0x80000000u;
+    const float magnitude = float_of(bits & 0x7FFFFFFFu);
+    const uint32_t chance = word >> 19;
+    const float normal = float_of(((bits & 0x7FFFFFFFu) + chance) & ~0x1FFFu);
+    const float steps = magnitude * 0x1p24f + static_cast<float>(static_cast<int32_t>(chance)) * 0x1p-13f;
+    const float subnormal = static_cast<float>(static_cast<int32_t>(magnitude < 0x1p-14f ? steps : 0.0f)) * 0x1p-24f;
+    float cut = magnitude < 0x1p-14f ? subnormal : normal;
+    cut = magnitude >= 65504.0f ? 65504.0f : cut;
+    cut = (bits & 0x7F800000u) == 0x7F800000u ? magnitude : cut;
+    return float_of(bits_of(cut) | sign);
+}
+
+HOTROW_INLINE float fp16_to_float(uint16_t half) {
+    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16, rest = half & 0x7FFFu;
+    if (rest >= 0x7C00u) return float_of(sign | 0x7F800000u | ((rest & 0x3FFu) << 13));
+    return float_of(bits_of(float_of(rest << 13) * 0x1p112f) | sign);
+}
+
+HOTROW_INLINE uint16_t float_to_fp16(float value) {
+    const uint32_t bits = bits_of(value), rest = bits & 0x7FFFFFFFu;
+    const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
+    if (rest > 0x7F800000u) return sign | 0x7E00u | static_cast<uint16_t>((rest >> 13) & 0x3FFu);
+    if (rest >= 0x477FF000u) return sign | 0x7C00u;  // 65520 and above
+    if (rest < 0x38800000u) {                        // subnormal: the sum rounds at 2**-24, to nearest even
+        const float shifted = float_of(rest) + 0.5f;
+        return sign | static_cast<uint16_t>(bits_of(shifted) - 0x3F000000u);
+    }
+    const uint32_t rounded = rest + 0xFFFu + ((rest >> 13) & 1);
+    return sign | static_cast<uint16_t>((rounded - 0x38000000u) >> 13);
+}
+
+struct Fp16 {
+    static constexpr int kBytes = 32;
+    static constexpr bool kQuantised = false;
+    HOTROW_INLINE Block load(const uint8_t* from) {
+        Block block;
+#if defined(__AVX512F__)
+        __m256i halves;
+        __builtin_memcpy(&halves, from, sizeof(halves));
+        block.part[0] = (Vector)_mm512_cvtph_ps(halves);
+#elif defined(__F16C__)
+        for (int part = 0; part < kParts; ++part) {
+            __m128i halves;
+            __builtin_memcpy(&halves, from + part * 16, sizeof(halves));
+            block.part[part] = (Vector)_mm256_cvtph_ps(halves);
+        }
+#else
+        uint16_t halves[kBlock];
+        float values[kBlock];
+        __builtin_memcpy(halves, from, sizeof(halves));
+        for (int i = 0; i < kBlock; ++i) values[i] = fp16_to_float(halves[i]);
+        __builtin_memcpy(&block, values, sizeof(block));
+#endif
+        return block;
+    }
+    HOTROW_INLINE void store(uint8_t* to, const Block& given, const RandomBlock* random) {
+        Block block = given;
+        if (random != nullptr) {
+            float values[kBlock];
+            HOTROW_ISA::store(values, given);
+            for (int i = 0; i < kBlock; ++i) values[i] = cut_to_fp16(values[i], random->word[i]);
+            block = HOTROW_ISA::load(values);
+        }
+#if defined(__AVX512F__)
+        const __m256i halves = _mm512_cvtps_ph((__m512)block.part[0], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        __builtin_memcpy(to, &halves, sizeof(halves));
+#elif defined(__F16C__)
+        for (int part = 0; part < kParts; ++part) {
+            const __m128i halves = _mm256_cvtps_ph((__m256)block.part[part], _MM_FROUND_TO_NEAREST_INT);
+            __builtin_memcpy(to + part * 16, &halves, sizeof(halves));
+        }
+#else
+        float values[kBlock];
+        uint16_t halves[kBlock];
+        HOTROW_ISA::store(values, block);
+        for (int i = 0; i < kBlock; ++i) halves[i] = float_to_fp16(values[i]);
+        __builtin_memcpy(to, halves, sizeof(halves));
+#endif
+    }
+};
+
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+typedef uint8_t Bytes8 __attribute__((vector_size(8)));
+typedef uint8_t Bytes4 __attribute__((vector_size(4)));
+
+HOTROW_INLINE Block widen(Bytes codes) {
+    Block block;
+#if defined(__AVX512F__)
+    block.part[0] = (Vector)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32((__m128i)codes));
+#elif defined(__AVX2__)
+    block.part[0] = (Vector)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32((__m128i)codes));
+    block.part[1] = (Vector)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128((__m128i)codes, 8)));
+#else
+    float values[kBlock];
+    for (int i = 0; i < kBlock; ++i) values[i] = static_cast<float>(static_cast<int32_t>(codes[i]));
+    __builtin_memcpy(&block, values, sizeof(block));
+#endif
+    return block;
+}
+
+struct Int8 {
+    static constexpr int kBytes = 16;
+    static constexpr bool kQuantised = true;
+    HOTROW_INLINE Block load(const uint8_t* from) {
+        Bytes codes;
+        __builtin_memcpy(&codes, from, 16);
+        return widen(codes);
+    }
+    HOTROW_INLINE void parameters(const uint8_t* from, float& scale, float& bias) {
+        __builtin_memcpy(&scale, from, 4);
+        __builtin_memcpy(&bias, from + 4, 4);
+    }
+};
+
+HOTROW_INLINE void half_parameters(const uint8_t* from, float& scale, float& bias) {
+    uint16_t halves[2];
+    __builtin_memcpy(halves, from, 4);
+#if defined(__F16C__)
+    scale = _cvtsh_ss(halves[0]);
+    bias = _cvtsh_ss(halves[1]);
+#else
+    scale = fp16_to_float(halves[0]);
+    bias = fp16_to_float(halves[1]);
+#endif
+}
+
+struct Int4 {
+    static constexpr int kBytes = 8;
+    static constexpr bool kQuantised = true;
+    HOTROW_INLINE Block load(const uint8_t* from) {
+        Bytes pairs = {};
+        __builtin_memcpy(&pairs, from, 8);
+        const Bytes low = pairs & 15, high = pairs >> 4;
+        return widen(__builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    }
+    HOTROW_INLINE void parameters(const uint8_t* from, float& scale, float& bias) {
+        half_parameters(from, scale, bias);
+    }
+};
+
+struct Int2 {
+    static constexpr int kBytes = 4;
+    static constexpr bool kQuantised = true;
+    HOTROW_INLINE Block load(const uint8_t* from) {
+        Bytes fours = {};
+        __builtin_memcpy(&fours, from, 4);
+        const Bytes spread = __builtin_shufflevector(fours, fours, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+        const Bytes shift = {0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6};
+        return widen((spread >> shift) & 3);
+    }
+    HOTROW_INLINE void parameters(const uint8_t* from, float& scale, float& bias) {
+        half_parameters(from, scale, bias);
+    }
+};
+
+// Bytes of the stored values of `columns` columns; a quantised row's parameters come after all of them.
+template <typename Format>
+HOTROW_INLINE int64_t bytes_of(int64_t columns) {
+    return (columns * Format::kBytes + kBlock - 1) / kBlock;
+}
+
+// The last D mod 16 columns, padded with zeros.
+template <typename Format>
+HOTROW_INLINE Block load_tail(const uint8_t* from, int64_t columns) {
+    uint8_t padded[Format::kBytes] = {};
+    const int64_t bytes = bytes_of<Format>(columns);
+    for (int64_t i = 0; i < bytes; ++i) padded[i] = from[i];
+    return Format::load(padded);
+}
+
+template <typename Format>
+HOTROW_INLINE void store_tail(uint8_t* to, const Block& block, int64_t columns, const RandomBlock* random) {
+    uint8_t padded[Format::kBytes];
+    Format::store(padded, block, random);
+    const int64_t bytes = bytes_of<Format>(columns);
+    for (int64_t i = 0; i < bytes; ++i) to[i] = padded[i];
+}
+
+HOTROW_INLINE Block load_float_tail(const float* from, int64_t columns) {
+    return load_tail<Fp32>(reinterpret_cast<const uint8_t*>(from), columns);
+}
+
+HOTROW_INLINE void store_float_tail(float* to, const Block& block, int64_t columns) {
+    store_tail<Fp32>(reinterpret_cast<uint8_t*>(to), block, columns, nullptr);
+}
+
+}  // namespace
+}  // namespace hotrow::HOTROW_ISA
