@@ -11,6 +11,7 @@
     │   ├── OutputExistsError  an output that would be overwritten
     │   ├── StorageError       the disk is full or refuses to be written
     │   ├── DivergedError      a model whose outputs or loss stopped being finite numbers
+    │   │   └── NonFiniteGradientError  a gradient that reached an embedding table
     │   ├── RequestError     a request to the server that cannot be answered as it is
     │   └── BackendUnavailableError  a backend was asked for by name and is not there
     └── InternalError          a defect in hotrow: exit status 1
@@ -111,6 +112,23 @@ class StorageError(UserError):
 
 class DivergedError(UserError):
     """A model whose outputs or loss stopped being finite numbers."""
+
+
+class NonFiniteGradientError(DivergedError):
+    """A gradient that is NaN or infinite reached an embedding table; the table is as it was.
+
+    Args:
+        feature: the feature it came by.
+        table: the table it was for.
+    """
+
+    def __init__(self, feature: str, table: str) -> None:
+        self.feature = feature
+        self.table = table
+        super().__init__(
+            f"table {table}: the gradient by feature {feature} is NaN or infinite; "
+            "lower the learning rate or look at the loss and the inputs"
+        )
 
 
 class BackendUnavailableError(UserError):

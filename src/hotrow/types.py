@@ -33,15 +33,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Jagged:
-    """Variable-length bags of ids for T tables, table-major (the layout of TorchRec's KJT).
+    """Variable-length bags of ids of F features, feature-major (the layout of TorchRec's KJT).
 
     Attributes:
-        ids: (L,) int32 or int64; all bags of table 0, then of table 1, ...
-        offsets: (T * B + 1,) int64; bag b of table t is ``ids[offsets[t*B+b] : offsets[t*B+b+1]]``.
+        ids: (L,) int32 or int64; all bags of feature 0, then of feature 1, ...
+        offsets: (F * B + 1,) int64; bag b of feature f is ``ids[offsets[f*B+b] : offsets[f*B+b+1]]``.
+        weights: (L,) float32, what each looked-up row is multiplied by, or None.
     """
 
     ids: Tensor
     offsets: Tensor
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

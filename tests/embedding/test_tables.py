@@ -140,6 +140,7 @@ def test_state_dict_is_by_table_name_and_comes_back() -> None:
     assert list(state) == [
         *("emb.tables.user.weight", "emb.tables.ad.id.weight", "emb.tables.keys.weight"),
         *("emb.tables.user.accumulator", "emb.tables.ad.id.accumulator", "emb.tables.keys.accumulator"),
+        "emb.step",
     ]
     assert state["emb.tables.user.accumulator"].sum() > 0
     other = nn.ModuleDict({"emb": EmbeddingTables(TABLES, optimizer=ADAGRAD, seed=2)})

@@ -1,6 +1,6 @@
 """Embedding tables whose optimizer runs in backward."""
 
-from hotrow.embedding.config import TableConfig, TableOptimizerConfig
-from hotrow.embedding.tables import EmbeddingTables
+from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerConfig
+from hotrow.embedding.tables import EmbeddingTables, Lookup
 
-__all__ = ["EmbeddingTables", "TableConfig", "TableOptimizerConfig"]
+__all__ = ["EmbeddingTables", "FeatureConfig", "Lookup", "TableConfig", "TableOptimizerConfig"]

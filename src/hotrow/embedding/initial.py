@@ -8,27 +8,39 @@ import math
 import torch
 from torch import Tensor
 
+from hotrow.kernels.embedding_bag import ROW_STATES, STATES, OptimizerKind, TableSpec
 from hotrow.kernels.memory import prefer_huge_pages
+from hotrow.kernels.row_formats import FLOAT_DTYPES
+
+_CHUNK = 1 << 22  # numbers drawn at once where they are then rounded to fewer bits
 
 
-def uniform_rows(name: str, rows: int, width: int, seed: int) -> Tensor:
-    """Return (rows, width) float32, uniform in +-1/sqrt(rows), as DLRM's tables start.
+def uniform_rows(table: TableSpec, seed: int) -> Tensor:
+    """Return (E, D) in a table's format, uniform in +-1/sqrt(E), as DLRM's tables start.
 
     Each table draws from a stream of its own, named by seed and table, so that adding, removing or
     reordering tables leaves the others as they were.
     """
-    bound = 1.0 / math.sqrt(rows)
-    generator = torch.Generator().manual_seed(stream_seed(seed, name))
-    rows_ED = torch.empty(rows, width, dtype=torch.float32)
+    bound = 1.0 / math.sqrt(table.rows)
+    generator = torch.Generator().manual_seed(stream_seed(seed, table.name))
+    rows_ED = torch.empty(table.rows, table.width, dtype=FLOAT_DTYPES[table.format])
     prefer_huge_pages(rows_ED)
-    return rows_ED.uniform_(-bound, bound, generator=generator)
+    if rows_ED.dtype == torch.float32:
+        return rows_ED.uniform_(-bound, bound, generator=generator)
+    for part in rows_ED.flatten().split(_CHUNK):
+        part.copy_(torch.empty(part.numel()).uniform_(-bound, bound, generator=generator))
+    return rows_ED
 
 
-def zero_accumulators(rows: int) -> Tensor:
-    """Return (rows,) float32 zeros, which take memory only as rows are touched."""
-    sums_E = torch.zeros(rows, dtype=torch.float32)
-    prefer_huge_pages(sums_E)
-    return sums_E
+def zero_states(table: TableSpec, kind: OptimizerKind, device: torch.device) -> list[Tensor]:
+    """Return an optimizer's states of one table: float32 zeros, which take memory only as touched."""
+    states = []
+    for name in STATES[kind]:
+        shape = (table.rows,) if (kind, name) in ROW_STATES else (table.rows, table.width)
+        state = torch.zeros(shape, dtype=torch.float32, device=device)
+        prefer_huge_pages(state)
+        states.append(state)
+    return states
 
 
 def stream_seed(seed: int, name: str) -> int:

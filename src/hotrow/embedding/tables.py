@@ -1,32 +1,51 @@
 """``EmbeddingTables``: T tables looked up together, with a fused optimizer.
 
-Shapes: B batch, T tables, E rows of a table, D its width.
+Shapes: B batch, T tables, F features, L lookups, E rows of a table, D its width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hotrow.embedding._gradients import require_finite
 from hotrow.embedding._state import load_tables, save_tables
-from hotrow.embedding.config import TableConfig, TableOptimizerConfig
-from hotrow.embedding.initial import uniform_rows, zero_accumulators
+from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerConfig, make_layout
+from hotrow.embedding.initial import uniform_rows, zero_states
+from hotrow.errors import ConfigError
 from hotrow.kernels.dispatch import Backend, BackendName
 from hotrow.kernels.embedding_bag import (
     OPERATOR,
+    STATES,
     Bags,
+    Embedded,
     Update,
     fused_embedding_bag,
     sparse_embedding_bag,
 )
+from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 from hotrow.types import Jagged
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a lookup gives.
+
+    Attributes:
+        pooled: (B, sum of D over the pooled features) float32, features side by side in order.
+        sequences: for each feature without pooling, by name, the rows of its lookups, (L_f, D).
+    """
+
+    pooled: Tensor
+    sequences: Mapping[str, Tensor]
+
+
 class EmbeddingTables(nn.Module):
-    """Sum-pooled embedding tables, usable in any PyTorch model.
+    """Embedding tables, usable in any PyTorch model.
 
     With an ``optimizer``, the tables are not parameters: ``loss.backward()`` updates the touched
     rows, once each however often they occur in the batch, with the same bits whatever the number
@@ -34,11 +53,16 @@ class EmbeddingTables(nn.Module):
     optimizer outside such as ``torch.optim.SparseAdam``.
 
     Weights start as DLRM's do, uniform in +-1/sqrt(E), and depend only on ``seed`` and the table's
-    name and shape. A state dict has ``tables.<name>.weight`` (E, D), and for row-wise Adagrad
-    ``tables.<name>.accumulator`` (E,).
+    name and shape. A state dict has ``tables.<name>.weight`` (E, D) and, with an optimizer, its states
+    ``tables.<name>.<state>`` (``accumulator``, ``momentum``, ``exp_avg``, ``exp_avg_sq``) and ``step``.
+
+    Several threads may look up at once. Lookups beside an update, and updates of several threads or of
+    several processes on one shared table, do not wait for each other (Hogwild): a lookup may see a row
+    half updated, and of two updates of one row at the same moment one may be lost.
 
     Args:
-        tables: the T tables; names must differ.
+        tables: the T tables; names must differ. fp32, fp16 or bf16.
+        features: the F features; None: one summed feature for each table.
         optimizer: the fused optimizer, or None.
         seed: of the initial weights.
         backend: which implementation of the lookup runs.
@@ -53,35 +77,55 @@ class EmbeddingTables(nn.Module):
         self,
         tables: Sequence[TableConfig],
         *,
+        features: Sequence[FeatureConfig] | None = None,
         optimizer: TableOptimizerConfig | None,
         seed: int = 0,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        weights = [uniform_rows(table.name, table.rows, table.width, seed) for table in tables]
+        for table in tables:
+            if table.format not in FLOAT_DTYPES:
+                expected = f"{', '.join(FLOAT_DTYPES)} to be trained; others come by from_weights"
+                raise ConfigError(f"tables.{table.name}.format", table.format, expected)
+        self._layout = make_layout(tables, features)
+        weights = [uniform_rows(table, seed) for table in self._layout.tables]
         self._set_up(tables, weights, optimizer, backend, trains=True)
 
     @classmethod
     def from_weights(
-        cls, tables: Sequence[TableConfig], weights: Mapping[str, Tensor], *, backend: Backend = "auto"
+        cls,
+        tables: Sequence[TableConfig],
+        weights: Mapping[str, Tensor],
+        *,
+        features: Sequence[FeatureConfig] | None = None,
+        optimizer: TableOptimizerConfig | None = None,
+        backend: Backend = "auto",
     ) -> EmbeddingTables:
-        """Adopt given weights without copying them, e.g. memory-mapped ones; for inference only.
+        """Adopt given weights without copying them, e.g. memory-mapped or shared ones.
 
         Args:
             tables: the T tables.
-            weights: (E, D) float32, contiguous, by table name.
+            weights: by table name, contiguous: (E, D) of the format's dtype, or quantised rows
+                (E, row bytes) uint8 (see ``hotrow.kernels.row_formats``).
+            features: the F features; None: one summed feature for each table.
+            optimizer: the fused optimizer; None: for inference only.
             backend: which implementation of the lookup runs.
 
         Raises:
-            ValueError: a table's weight is missing or has another shape than its config.
+            ValueError: a table's weight is missing, or has another shape or dtype than its config says.
         """
-        for table in tables:
-            shape = tuple(weights[table.name].shape) if table.name in weights else None
-            if shape != (table.rows, table.width):
-                raise ValueError(f"table {table.name}: got {shape}, expected {(table.rows, table.width)}")
         module = cls.__new__(cls)
         nn.Module.__init__(module)
-        module._set_up(tables, [weights[table.name] for table in tables], None, backend, trains=False)
+        module._layout = make_layout(tables, features)
+        for table in tables:
+            weight = weights.get(table.name)
+            found = None if weight is None else (tuple(weight.shape), weight.dtype)
+            shape = storage_shape(table.format, table.rows, table.width)
+            if found != (shape, storage_dtype(table.format)):
+                got = "none" if found is None else f"{found[1]} {found[0]}"
+                expected = f"{storage_dtype(table.format)} {shape}"
+                raise ValueError(f"weight of table {table.name}: got {got}, expected {expected}")
+        module._set_up(tables, [weights[table.name] for table in tables], optimizer, backend, trains=False)
         return module
 
     def _set_up(
@@ -93,23 +137,24 @@ class EmbeddingTables(nn.Module):
         *,
         trains: bool,
     ) -> None:
-        names = [table.name for table in tables]
-        if not names or len(set(names)) != len(names):
-            raise ValueError(f"tables: expected at least one, with different names, got {names}")
         self._tables = tuple(tables)
-        self._names = names
         self._optimizer = optimizer
         self._lr = 0.0 if optimizer is None else optimizer.lr
         self._trains = trains
-        self._backend = OPERATOR.select(backend).backend
+        self._wanted = backend
+        OPERATOR.select(backend)  # refuses now a backend that is missing
+        self._states = () if optimizer is None else STATES[optimizer.kind]
         self._anchor = torch.zeros(1, requires_grad=True)
-        for index, weight in enumerate(weights):
+        for index, (table, weight) in enumerate(zip(self._layout.tables, weights, strict=True)):
             if optimizer is None and trains:
                 self.register_parameter(f"weight_{index}", nn.Parameter(weight))
             else:
                 self.register_buffer(f"weight_{index}", weight)
-            if optimizer is not None and optimizer.kind == "rowwise_adagrad":
-                self.register_buffer(f"accumulator_{index}", zero_accumulators(weight.shape[0]))
+            if optimizer is not None:
+                states = zero_states(table, optimizer.kind, weight.device)
+                for name, state in zip(self._states, states, strict=True):
+                    self.register_buffer(f"{name}_{index}", state)
+        self._step = torch.zeros((), dtype=torch.int64)  # stays in host memory
 
     @property
     def tables(self) -> tuple[TableConfig, ...]:
@@ -124,7 +169,8 @@ class EmbeddingTables(nn.Module):
     @property
     def backend(self) -> BackendName:
         """The implementation that lookups run on."""
-        return self._backend
+        device = self._of_each_table("weight")[0].device
+        return OPERATOR.select(self._wanted, device=device.type).backend
 
     @property
     def learning_rate(self) -> float:
@@ -136,49 +182,91 @@ class EmbeddingTables(nn.Module):
         self._lr = lr
 
     def table_weight(self, name: str) -> Tensor:
-        """Return a table's weight (E, D); writing to it changes the table.
+        """Return a table's weight as it is stored; writing to it changes the table.
 
         Raises:
             KeyError: there is no table of that name.
         """
-        if name not in self._names:
-            raise KeyError(name)
-        return self._of_each_table("weight")[self._names.index(name)].detach()
+        for index, table in enumerate(self._tables):
+            if table.name == name:
+                return self._of_each_table("weight")[index].detach()
+        raise KeyError(name)
 
     def forward(self, ids: Tensor | Jagged) -> Tensor:
-        """Look up and sum.
+        """Look up and pool.
 
         Args:
-            ids: (B, T) int32 or int64, one id for each table; or ``Jagged`` bags, table-major.
+            ids: (B, F) int32 or int64, one id for each feature; or ``Jagged`` bags, feature-major.
 
         Returns:
-            (B, sum of D) float32, tables side by side; an empty bag is zeros.
+            (B, sum of D) float32, features side by side; an empty bag is zeros.
 
         Raises:
-            IndexError: names the table and the id that is outside it.
+            IndexError: names the feature, the place and the id that is outside its table.
+            ValueError: a feature is not pooled (``lookup`` returns its sequence), or shapes or dtypes do
+                not fit.
         """
-        if isinstance(ids, Jagged):
-            bags = Bags(ids.ids, ids.offsets, len(self._tables))
-        else:
-            bags = Bags(ids, None, len(self._tables))
-        weights = self._of_each_table("weight")
-        if self._optimizer is None:
-            return sparse_embedding_bag(weights, bags, names=self._names, backend=self._backend)
-        states = self._of_each_table("accumulator") if self._optimizer.kind == "rowwise_adagrad" else []
-        return fused_embedding_bag(
-            weights, states, bags, self._update, self._anchor, names=self._names, backend=self._backend
-        )
+        if self._layout.sequence_features:
+            name = self._layout.features[self._layout.sequence_features[0]].name
+            raise ValueError(f"feature {name} has no pooling: call lookup(), which returns its sequence too")
+        return self._embed(ids).pooled
+
+    def lookup(self, ids: Tensor | Jagged) -> Lookup:
+        """Look up; as ``forward``, with the sequences of features that are not pooled."""
+        bags = self._bags(ids)
+        result = self._embed(ids)
+        sequences, place = {}, 0
+        for index in self._layout.sequence_features:
+            feature = self._layout.features[index]
+            width = self._layout.tables[feature.table].width
+            size = bags.count(index) * width
+            sequences[feature.name] = result.sequences[place : place + size].view(-1, width)
+            place += size
+        return Lookup(result.pooled, sequences)
 
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
         rows = sum(table.rows for table in self._tables)
         return (
-            f"{len(self._tables)} tables, {rows} rows, backend={self._backend}, optimizer={self._optimizer}"
+            f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self._optimizer}"
         )
 
-    def _update(self) -> Update:
-        assert self._optimizer is not None
-        return Update(self._optimizer.kind, self._lr, self._optimizer.eps)
+    def _bags(self, ids: Tensor | Jagged) -> Bags:
+        features = len(self._layout.features)
+        if isinstance(ids, Jagged):
+            return Bags(ids.ids, ids.offsets, features, ids.weights)
+        return Bags(ids, None, features)
+
+    def _embed(self, ids: Tensor | Jagged) -> Embedded:
+        bags, weights = self._bags(ids), self._of_each_table("weight")
+        if self._optimizer is None:
+            return sparse_embedding_bag(weights, self._layout, bags, backend=self._wanted)
+        per_state = [self._of_each_table(name) for name in self._states]
+        states = list(zip(*per_state, strict=True)) if per_state else []
+        return fused_embedding_bag(
+            weights, states, self._layout, bags, self._next_update, self._anchor, backend=self._wanted
+        )
+
+    def _next_update(self, grad: Embedded) -> Update:
+        config = self._optimizer
+        assert config is not None
+        if config.check_gradients:
+            require_finite(grad, self._layout)
+        self._step += 1
+        return Update(
+            kind=config.kind,
+            lr=self._lr,
+            eps=config.eps,
+            beta1=config.beta1,
+            beta2=config.beta2,
+            weight_decay=config.weight_decay,
+            decay=config.decay,
+            clip_value=config.clip_value,
+            clip_norm=config.clip_norm,
+            step=int(self._step),
+            stochastic=config.stochastic_rounding,
+            seed=config.seed,
+        )
 
     def _of_each_table(self, kind: str) -> list[Tensor]:
         stored = self._parameters if f"{kind}_0" in self._parameters else self._buffers
@@ -188,10 +276,11 @@ class EmbeddingTables(nn.Module):
     def _entries(self) -> dict[str, Tensor]:
         """Return what a state dict holds, by the names it has there."""
         entries = {}
-        for kind in ("weight", "accumulator"):
-            if f"{kind}_0" in self._parameters or f"{kind}_0" in self._buffers:
-                for name, tensor in zip(self._names, self._of_each_table(kind), strict=True):
-                    entries[f"tables.{name}.{kind}"] = tensor
+        for kind in ("weight", *self._states):
+            for table, tensor in zip(self._tables, self._of_each_table(kind), strict=True):
+                entries[f"tables.{table.name}.{kind}"] = tensor
+        if self._optimizer is not None:
+            entries["step"] = self._step
         return entries
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:

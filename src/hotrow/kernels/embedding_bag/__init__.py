@@ -1,1 +1,46 @@
+"""Lookup in T tables by F features, pooled or not, and its backward fused with the optimizer.
 
+Contract: ids are (B, F), one per bag, or feature-major with offsets; an empty bag gives zeros; an id
+outside its table is an IndexError that names feature, place and id, before anything is written. The
+gradients of a row are summed over the whole batch before its one step, and results have the same bits
+whatever the number of threads. ``reference`` runs anywhere and takes float64 too; ``cpu`` takes tables
+in host memory; ``triton`` tables on a GPU.
+"""
+
+from hotrow.kernels.embedding_bag._op import OPERATOR, backward_update, embedding_bag, weights_gradient
+from hotrow.kernels.embedding_bag._types import (
+    ROW_STATES,
+    STATES,
+    Bags,
+    DecayKind,
+    Embedded,
+    FeatureSpec,
+    Layout,
+    OptimizerKind,
+    Pooling,
+    States,
+    TableSpec,
+    Update,
+)
+from hotrow.kernels.embedding_bag.autograd import fused_embedding_bag, sparse_embedding_bag
+
+__all__ = [
+    "OPERATOR",
+    "ROW_STATES",
+    "STATES",
+    "Bags",
+    "DecayKind",
+    "Embedded",
+    "FeatureSpec",
+    "Layout",
+    "OptimizerKind",
+    "Pooling",
+    "States",
+    "TableSpec",
+    "Update",
+    "backward_update",
+    "embedding_bag",
+    "fused_embedding_bag",
+    "sparse_embedding_bag",
+    "weights_gradient",
+]

@@ -7,52 +7,51 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from hotrow.kernels.dispatch import Backend
-from hotrow.kernels.embedding_bag import reference
-from hotrow.kernels.embedding_bag._op import backward_update, embedding_bag
-from hotrow.kernels.embedding_bag._types import Bags, Update
+from hotrow.kernels.embedding_bag._op import backward_update, embedding_bag, weights_gradient
+from hotrow.kernels.embedding_bag._types import Bags, Embedded, Layout, States, Update
+from hotrow.kernels.embedding_bag.reference import gather_gradients
 
 
 def fused_embedding_bag(
-    weights: Sequence[Tensor],
-    states: Sequence[Tensor],
+    tables: Sequence[Tensor],
+    states: States,
+    layout: Layout,
     bags: Bags,
-    update: Callable[[], Update],
+    update: Callable[[Embedded], Update],
     anchor: Tensor,
     *,
-    names: Sequence[str],
     backend: Backend = "auto",
-) -> Tensor:
+) -> Embedded:
     """Look up, and step the tables' optimizer when the gradient comes back.
 
     Args:
-        weights: T tables, (E, D) each, without requires_grad.
-        states: T optimizer states, or empty.
-        bags: the ids of B examples.
-        update: called in backward, so that it sees the learning rate of that moment.
+        tables: T tables, without requires_grad.
+        states: the optimizer's states of each table.
+        layout: the tables and features.
+        bags: the ids of B examples; ``weights`` may require a gradient.
+        update: called in backward with the gradient, so that it sees the learning rate of that moment
+            and may refuse the gradient.
         anchor: any tensor that requires grad; it ties the result to the graph and gets no gradient.
-        names: names of the tables, for messages.
         backend: which implementation runs.
-
-    Returns:
-        (B, sum of D).
     """
     if not torch.is_grad_enabled():
-        return embedding_bag(weights, bags, names=names, backend=backend)
-    step = _Step(weights, states, update, names, backend)
-    result: Tensor = _Fused.apply(anchor, bags.ids, bags.offsets, bags.num_tables, step)  # type: ignore[no-untyped-call]
-    return result
+        return embedding_bag(tables, layout, bags, backend=backend)
+    step = _Step(tables, states, layout, update, backend)
+    pooled, sequences = _Fused.apply(anchor, bags.ids, bags.offsets, bags.weights, step)  # type: ignore[no-untyped-call]
+    return Embedded(pooled, sequences)
 
 
 def sparse_embedding_bag(
-    weights: Sequence[Tensor], bags: Bags, *, names: Sequence[str], backend: Backend = "auto"
-) -> Tensor:
-    """Look up with sparse (COO, uncoalesced) gradients for each of ``weights``, (B, sum of D)."""
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, *, backend: Backend = "auto"
+) -> Embedded:
+    """Look up with sparse (COO, uncoalesced) gradients for each of ``tables``, fp32, fp16 or bf16."""
     if not torch.is_grad_enabled():
-        return embedding_bag(weights, bags, names=names, backend=backend)
-    result: Tensor = _Sparse.apply(bags.ids, bags.offsets, names, backend, *weights)  # type: ignore[no-untyped-call]
-    return result
+        return embedding_bag(tables, layout, bags, backend=backend)
+    pooled, sequences = _Sparse.apply(bags.ids, bags.offsets, bags.weights, layout, backend, *tables)  # type: ignore[no-untyped-call]
+    return Embedded(pooled, sequences)
 
 
 class _Step:
@@ -60,39 +59,43 @@ class _Step:
 
     def __init__(
         self,
-        weights: Sequence[Tensor],
-        states: Sequence[Tensor],
-        update: Callable[[], Update],
-        names: Sequence[str],
+        tables: Sequence[Tensor],
+        states: States,
+        layout: Layout,
+        update: Callable[[Embedded], Update],
         backend: Backend,
     ) -> None:
-        self.weights = weights
+        self.tables = tables
         self.states = states
+        self.layout = layout
         self.update = update
-        self.names = names
         self.backend = backend
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, anchor: Tensor, ids: Tensor, offsets: Tensor | None, num_tables: int, step: _Step
-    ) -> Tensor:
-        ctx.save_for_backward(ids, offsets)
-        ctx.num_tables = num_tables
+        ctx: Any, anchor: Tensor, ids: Tensor, offsets: Tensor | None, weights: Tensor | None, step: _Step
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(ids, offsets, weights)
         ctx.step = step
-        bags = Bags(ids, offsets, num_tables)
-        return embedding_bag(step.weights, bags, names=step.names, backend=step.backend)
+        bags = Bags(ids, offsets, len(step.layout.features), _detached(weights))
+        result = embedding_bag(step.tables, step.layout, bags, backend=step.backend)
+        return result.pooled, result.sequences
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, ...]:
-        ids, offsets = ctx.saved_tensors
+    @once_differentiable
+    def backward(ctx: Any, pooled: Tensor, sequences: Tensor) -> tuple[Tensor | None, ...]:
+        ids, offsets, weights = ctx.saved_tensors
         step = ctx.step
-        bags = Bags(ids, offsets, ctx.num_tables)
-        backward_update(
-            step.weights, step.states, bags, grad, step.update(), names=step.names, backend=step.backend
-        )
-        return (None,) * 5
+        bags = Bags(ids, offsets, len(step.layout.features), _detached(weights))
+        grad = Embedded(pooled, sequences)
+        update = step.update(grad)
+        of_weights = None
+        if ctx.needs_input_grad[3]:
+            of_weights = weights_gradient(step.tables, step.layout, bags, grad, backend=step.backend)
+        backward_update(step.tables, step.states, step.layout, bags, grad, update, backend=step.backend)
+        return None, None, None, of_weights, None
 
 
 class _Sparse(torch.autograd.Function):
@@ -101,23 +104,35 @@ class _Sparse(torch.autograd.Function):
         ctx: Any,
         ids: Tensor,
         offsets: Tensor | None,
-        names: Sequence[str],
+        weights: Tensor | None,
+        layout: Layout,
         backend: Backend,
-        *weights: Tensor,
-    ) -> Tensor:
-        ctx.save_for_backward(ids, offsets)
-        ctx.shapes = [weight.shape for weight in weights]
-        detached = [weight.detach() for weight in weights]
-        return embedding_bag(detached, Bags(ids, offsets, len(weights)), names=names, backend=backend)
+        *tables: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(ids, offsets, weights, *tables)
+        ctx.layout, ctx.backend = layout, backend
+        bags = Bags(ids, offsets, len(layout.features), _detached(weights))
+        result = embedding_bag([table.detach() for table in tables], layout, bags, backend=backend)
+        return result.pooled, result.sequences
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        ids, offsets = ctx.saved_tensors
-        bags = Bags(ids, offsets, len(ctx.shapes))
-        grads, column = [], 0
-        for table, shape in enumerate(ctx.shapes):
-            ids_L, bag_L = reference.lookups(bags, table)
-            grad_LD = grad[:, column : column + shape[1]][bag_L]
-            column += shape[1]
-            grads.append(torch.sparse_coo_tensor(ids_L.unsqueeze(0), grad_LD, shape, check_invariants=False))
-        return None, None, None, None, *grads
+    @once_differentiable
+    def backward(ctx: Any, pooled: Tensor, sequences: Tensor) -> tuple[Tensor | None, ...]:
+        ids, offsets, weights, *tables = ctx.saved_tensors
+        layout = ctx.layout
+        bags, grad = Bags(ids, offsets, len(layout.features), _detached(weights)), Embedded(pooled, sequences)
+        grads = [
+            torch.sparse_coo_tensor(
+                ids_L.unsqueeze(0), grad_LD.to(table.dtype), table.shape, check_invariants=False
+            )
+            for table, (ids_L, grad_LD) in zip(tables, gather_gradients(layout, bags, grad), strict=True)
+        ]
+        of_weights = None
+        if ctx.needs_input_grad[2]:
+            detached = [table.detach() for table in tables]
+            of_weights = weights_gradient(detached, layout, bags, grad, backend=ctx.backend)
+        return None, None, of_weights, None, None, *grads
+
+
+def _detached(weights: Tensor | None) -> Tensor | None:
+    return None if weights is None else weights.detach()
