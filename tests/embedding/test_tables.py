@@ -200,15 +200,15 @@ def test_adopts_read_only_memory(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_shape_are_not_adopted() -> None:
-    with pytest.raises(ValueError, match=r"table user: got \(30, 9\), expected \(30, 8\)"):
+    with pytest.raises(ValueError, match=r"table user: got torch.float32 \(30, 9\), expected .* \(30, 8\)"):
         EmbeddingTables.from_weights(TABLES[:1], {"user": torch.zeros(30, 9)})
-    with pytest.raises(ValueError, match="table user: got None"):
+    with pytest.raises(ValueError, match="table user: got none"):
         EmbeddingTables.from_weights(TABLES[:1], {})
 
 
 def test_bad_id_names_the_table() -> None:
     tables = EmbeddingTables(TABLES, optimizer=SGD)
-    with pytest.raises(IndexError, match=r"table ad\.id: id 11 is outside its 11 rows"):
+    with pytest.raises(IndexError, match=r"feature ad\.id: id 11 at example 0 is outside table ad\.id of 11 rows"):
         tables(torch.tensor([[0, 11, 0]]))
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hotrow.embedding._gradients import require_finite
 from hotrow.embedding._state import load_tables, save_tables
 from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerConfig, make_layout
 from hotrow.embedding.initial import uniform_rows, zero_states
@@ -23,10 +22,12 @@ from hotrow.kernels.embedding_bag import (
     STATES,
     Bags,
     Embedded,
+    Layout,
     Update,
     fused_embedding_bag,
     sparse_embedding_bag,
 )
+from hotrow.kernels.embedding_bag import library
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 from hotrow.types import Jagged
 
@@ -139,7 +140,11 @@ class EmbeddingTables(nn.Module):
     ) -> None:
         self._tables = tuple(tables)
         self._optimizer = optimizer
-        self._lr = 0.0 if optimizer is None else optimizer.lr
+        # Tensors, so that compiled code sees them change; they stay in host memory.
+        self._lr = torch.tensor(0.0 if optimizer is None else optimizer.lr, dtype=torch.float64)
+        self._step = torch.zeros((), dtype=torch.int64)
+        self._layout_text = library.layout_text(self._layout)
+        self._optimizer_text = "" if optimizer is None else library.optimizer_text(self._update())
         self._trains = trains
         self._wanted = backend
         OPERATOR.select(backend)  # refuses now a backend that is missing
@@ -154,7 +159,6 @@ class EmbeddingTables(nn.Module):
                 states = zero_states(table, optimizer.kind, weight.device)
                 for name, state in zip(self._states, states, strict=True):
                     self.register_buffer(f"{name}_{index}", state)
-        self._step = torch.zeros((), dtype=torch.int64)  # stays in host memory
 
     @property
     def tables(self) -> tuple[TableConfig, ...]:
@@ -175,11 +179,11 @@ class EmbeddingTables(nn.Module):
     @property
     def learning_rate(self) -> float:
         """Learning rate that the next backward will use."""
-        return self._lr
+        return float(self._lr)
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate of the fused optimizer, from the next backward on."""
-        self._lr = lr
+        self._lr.fill_(lr)
 
     def table_weight(self, name: str) -> Tensor:
         """Return a table's weight as it is stored; writing to it changes the table.
@@ -227,9 +231,7 @@ class EmbeddingTables(nn.Module):
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
         rows = sum(table.rows for table in self._tables)
-        return (
-            f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self._optimizer}"
-        )
+        return f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self._optimizer}"
 
     def _bags(self, ids: Tensor | Jagged) -> Bags:
         features = len(self._layout.features)
@@ -239,6 +241,8 @@ class EmbeddingTables(nn.Module):
 
     def _embed(self, ids: Tensor | Jagged) -> Embedded:
         bags, weights = self._bags(ids), self._of_each_table("weight")
+        if torch.compiler.is_compiling():
+            return self._embed_compiled(bags, weights)
         if self._optimizer is None:
             return sparse_embedding_bag(weights, self._layout, bags, backend=self._wanted)
         per_state = [self._of_each_table(name) for name in self._states]
@@ -247,15 +251,29 @@ class EmbeddingTables(nn.Module):
             weights, states, self._layout, bags, self._next_update, self._anchor, backend=self._wanted
         )
 
-    def _next_update(self, grad: Embedded) -> Update:
+    def _embed_compiled(self, bags: Bags, weights: list[Tensor]) -> Embedded:
+        ids = (bags.ids, bags.offsets, bags.weights)
+        if self._optimizer is None and self._trains and torch.is_grad_enabled():
+            return _sparse_uncompiled(weights, self._layout, bags, self._wanted)
+        trains = self._optimizer is not None and torch.is_grad_enabled()
+        if not trains or torch.compiler.is_exporting():
+            return Embedded(*library.embedding_bag(weights, *ids, self._layout_text, self._wanted))
+        per_state = [self._of_each_table(name) for name in self._states]
+        states = [state for of_table in zip(*per_state, strict=True) for state in of_table]
+        texts = (self._layout_text, self._optimizer_text, self._wanted)
+        arguments = (self._anchor, weights, states, self._step, *ids, self._lr, *texts)
+        return Embedded(*library.fused_embedding_bag(*arguments))
+
+    def _next_update(self) -> Update:
+        self._step += 1
+        return self._update()
+
+    def _update(self) -> Update:
         config = self._optimizer
         assert config is not None
-        if config.check_gradients:
-            require_finite(grad, self._layout)
-        self._step += 1
         return Update(
             kind=config.kind,
-            lr=self._lr,
+            lr=float(self._lr),
             eps=config.eps,
             beta1=config.beta1,
             beta2=config.beta2,
@@ -266,6 +284,7 @@ class EmbeddingTables(nn.Module):
             step=int(self._step),
             stochastic=config.stochastic_rounding,
             seed=config.seed,
+            check_finite=config.check_gradients,
         )
 
     def _of_each_table(self, kind: str) -> list[Tensor]:
@@ -299,3 +318,9 @@ class EmbeddingTables(nn.Module):
         load_tables(
             self._entries(), state_dict, prefix, missing_keys, unexpected_keys, error_msgs, strict=strict
         )
+
+
+@torch.compiler.disable
+def _sparse_uncompiled(weights: Sequence[Tensor], layout: Layout, bags: Bags, backend: Backend) -> Embedded:
+    """Look up with sparse gradients, which torch.compile does not know: the graph breaks here."""
+    return sparse_embedding_bag(weights, layout, bags, backend=backend)

@@ -25,6 +25,7 @@ from hotrow.kernels.embedding_bag._types import (
     States,
     Update,
 )
+from hotrow.kernels.embedding_bag.finite import require_finite
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 
 MAX_LOOKUPS = 2**31  # lookups of a batch are numbered in 32 bits; addresses have 64
@@ -99,11 +100,14 @@ def backward_update(
 
     Raises:
         IndexError: an id is outside its table; nothing has been written.
+        NonFiniteGradientError: the gradient is NaN or infinite, and ``update`` has it checked.
         ValueError: shapes, dtypes or devices do not fit together; nothing has been written.
     """
     selected = _check(tables, layout, bags, backend)
     _check_states(tables, states, layout, update)
     grad = _check_gradient(grad, layout, bags)
+    if update.check_finite:
+        require_finite(grad, layout)
     try:
         selected.implementation.backward_update(tables, states, layout, _contiguous(bags), grad, update)
     except (BadIdError, BadOffsetsError) as error:

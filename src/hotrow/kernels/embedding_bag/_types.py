@@ -6,8 +6,7 @@ Shapes: B batch, T tables, F features, L lookups, E rows, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from torch import Tensor
@@ -65,29 +64,30 @@ class Layout:
     """The tables and features of one lookup: all that does not change from batch to batch.
 
     Compared by identity: what a backend prepares for a layout is kept as long as the layout is.
+
+    Attributes:
+        tables: the T tables.
+        features: the F features.
+        columns: first column of each feature in the pooled result; of no meaning without pooling.
+        pooled_width: columns of the pooled result, the sum of D over the pooled features.
+        sequence_features: positions of the features without pooling.
     """
 
     tables: tuple[TableSpec, ...]
     features: tuple[FeatureSpec, ...]
+    columns: tuple[int, ...] = field(init=False)
+    pooled_width: int = field(init=False)
+    sequence_features: tuple[int, ...] = field(init=False)
 
-    @cached_property
-    def columns(self) -> tuple[int, ...]:
-        """First column of each feature in the pooled result; of no meaning without pooling."""
+    def __post_init__(self) -> None:
         columns, column = [], 0
         for feature in self.features:
             columns.append(column)
             column += 0 if feature.pooling == "none" else self.tables[feature.table].width
-        return tuple(columns)
-
-    @cached_property
-    def pooled_width(self) -> int:
-        """Columns of the pooled result: sum of D over the pooled features."""
-        return sum(self.tables[f.table].width for f in self.features if f.pooling != "none")
-
-    @cached_property
-    def sequence_features(self) -> tuple[int, ...]:
-        """Positions of the features without pooling."""
-        return tuple(i for i, feature in enumerate(self.features) if feature.pooling == "none")
+        unpooled = tuple(i for i, feature in enumerate(self.features) if feature.pooling == "none")
+        object.__setattr__(self, "columns", tuple(columns))
+        object.__setattr__(self, "pooled_width", column)
+        object.__setattr__(self, "sequence_features", unpooled)
 
     def sequences_size(self, bags: Bags) -> int:
         """Return the numbers in the result of all features without pooling."""
@@ -184,6 +184,7 @@ class Update:
         step: number of this step, from 1: Adam's bias correction, and the stream of the rounding.
         stochastic: whether fp16 and bf16 rows are rounded stochastically rather than to nearest even.
         seed: of the stochastic rounding.
+        check_finite: whether a gradient that is NaN or infinite is refused before anything is written.
     """
 
     kind: OptimizerKind
@@ -198,6 +199,7 @@ class Update:
     step: int = 1
     stochastic: bool = True
     seed: int = 0
+    check_finite: bool = False
 
 
 States = Sequence[Sequence[Tensor]]

@@ -20,7 +20,7 @@ def fused_embedding_bag(
     states: States,
     layout: Layout,
     bags: Bags,
-    update: Callable[[Embedded], Update],
+    update: Callable[[], Update],
     anchor: Tensor,
     *,
     backend: Backend = "auto",
@@ -32,8 +32,7 @@ def fused_embedding_bag(
         states: the optimizer's states of each table.
         layout: the tables and features.
         bags: the ids of B examples; ``weights`` may require a gradient.
-        update: called in backward with the gradient, so that it sees the learning rate of that moment
-            and may refuse the gradient.
+        update: called in backward, so that it sees the learning rate of that moment.
         anchor: any tensor that requires grad; it ties the result to the graph and gets no gradient.
         backend: which implementation runs.
     """
@@ -62,7 +61,7 @@ class _Step:
         tables: Sequence[Tensor],
         states: States,
         layout: Layout,
-        update: Callable[[Embedded], Update],
+        update: Callable[[], Update],
         backend: Backend,
     ) -> None:
         self.tables = tables
@@ -90,7 +89,7 @@ class _Fused(torch.autograd.Function):
         step = ctx.step
         bags = Bags(ids, offsets, len(step.layout.features), _detached(weights))
         grad = Embedded(pooled, sequences)
-        update = step.update(grad)
+        update = step.update()
         of_weights = None
         if ctx.needs_input_grad[3]:
             of_weights = weights_gradient(step.tables, step.layout, bags, grad, backend=step.backend)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hotrow.errors import NonFiniteGradientError
-from hotrow.kernels.embedding_bag import Embedded, Layout
+from hotrow.kernels.embedding_bag._types import Embedded, Layout
 
 
 def require_finite(grad: Embedded, layout: Layout) -> None:
