@@ -27,7 +27,7 @@ def uniform_rows(table: TableSpec, seed: int) -> Tensor:
     prefer_huge_pages(rows_ED)
     if rows_ED.dtype == torch.float32:
         return rows_ED.uniform_(-bound, bound, generator=generator)
-    for part in rows_ED.flatten().split(_CHUNK):
+    for part in torch.split(rows_ED.flatten(), _CHUNK):
         part.copy_(torch.empty(part.numel()).uniform_(-bound, bound, generator=generator))
     return rows_ED
 

@@ -25,9 +25,9 @@ from hotrow.kernels.embedding_bag import (
     Layout,
     Update,
     fused_embedding_bag,
+    library,
     sparse_embedding_bag,
 )
-from hotrow.kernels.embedding_bag import library
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 from hotrow.types import Jagged
 
@@ -254,7 +254,8 @@ class EmbeddingTables(nn.Module):
     def _embed_compiled(self, bags: Bags, weights: list[Tensor]) -> Embedded:
         ids = (bags.ids, bags.offsets, bags.weights)
         if self._optimizer is None and self._trains and torch.is_grad_enabled():
-            return _sparse_uncompiled(weights, self._layout, bags, self._wanted)
+            result: Embedded = _sparse_uncompiled(weights, self._layout, bags, self._wanted)
+            return result
         trains = self._optimizer is not None and torch.is_grad_enabled()
         if not trains or torch.compiler.is_exporting():
             return Embedded(*library.embedding_bag(weights, *ids, self._layout_text, self._wanted))
@@ -320,7 +321,7 @@ class EmbeddingTables(nn.Module):
         )
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _sparse_uncompiled(weights: Sequence[Tensor], layout: Layout, bags: Bags, backend: Backend) -> Embedded:
     """Look up with sparse gradients, which torch.compile does not know: the graph breaks here."""
     return sparse_embedding_bag(weights, layout, bags, backend=backend)

@@ -1,8 +1,8 @@
 """Choosing an implementation of an operator.
 
 ``auto`` takes the first backend for the tensors' device (``PREFERENCE``) that this installation has,
-logs its choice once per operator, and warns once when the compiled kernels are missing. A backend asked for by name is used
-or refused, never replaced.
+logs its choice once per operator, and warns once when the compiled kernels are missing. A backend
+asked for by name is used or refused, never replaced.
 """
 
 from __future__ import annotations

@@ -68,4 +68,5 @@ def decode_rows(rows: Tensor, row_format: RowFormat, width: int) -> Tensor:
     codes_UD = codes.flatten(1)[:, :width].float()
     stored = rows[:, payload:].clone(memory_format=torch.contiguous_format)  # aligned
     parameters = stored.view(torch.float32 if bits == 8 else torch.float16).float()
-    return codes_UD * parameters[:, :1] + parameters[:, 1:]
+    values_UD: Tensor = codes_UD * parameters[:, :1] + parameters[:, 1:]
+    return values_UD

@@ -186,10 +186,9 @@ def _check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> Non
         if tuple(tensor.shape) != expected:
             raise ValueError(f"table {spec.name}: got shape {tuple(tensor.shape)}, expected {expected}")
         is_double = spec.format == "fp32" and backend == "reference" and tensor.dtype == torch.float64
-        if tensor.dtype != storage_dtype(spec.format) and not is_double:
-            raise ValueError(
-                f"table {spec.name}: got {tensor.dtype}, expected {storage_dtype(spec.format)} for {spec.format}"
-            )
+        dtype = storage_dtype(spec.format)
+        if tensor.dtype != dtype and not is_double:
+            raise ValueError(f"table {spec.name}: got {tensor.dtype}, expected {dtype} for {spec.format}")
         if not tensor.is_contiguous() or tensor.device != tables[0].device:
             raise ValueError(f"table {spec.name}: expected contiguous, on the device of the other tables")
         if spec.rows > MAX_ROWS:
@@ -229,17 +228,17 @@ def _check_gradient(grad: Embedded, layout: Layout, bags: Bags) -> Embedded:
 
 
 def _raise(error: BadIdError | BadOffsetsError, layout: Layout, bags: Bags) -> NoReturn:
-    if isinstance(error, BadOffsetsError):
-        feature, bag = divmod(error.bag, max(bags.batch_size, 1))
-        raise ValueError(
-            f"offsets: bag {bag} of feature {layout.features[min(feature, len(layout.features) - 1)].name}: "
-            f"expected offsets that begin at 0, never decrease and end at the number of ids, {bags.ids.numel()}"
+    if isinstance(error, BadIdError):
+        feature = layout.features[error.feature]
+        table = layout.tables[feature.table]
+        raise IndexError(
+            f"feature {feature.name}: id {error.bad_id} at {_place(error, bags)} is outside table "
+            f"{table.name} of {table.rows} rows"
         ) from None
-    feature_spec = layout.features[error.feature]
-    table = layout.tables[feature_spec.table]
-    raise IndexError(
-        f"feature {feature_spec.name}: id {error.bad_id} at {_place(error, bags)} is outside table "
-        f"{table.name} of {table.rows} rows"
+    index, bag = divmod(error.bag, max(bags.batch_size, 1))
+    raise ValueError(
+        f"offsets: bag {bag} of feature {layout.features[min(index, len(layout.features) - 1)].name}: expected "
+        f"offsets that begin at 0, never decrease and end at the number of ids, {bags.ids.numel()}"
     ) from None
 
 
