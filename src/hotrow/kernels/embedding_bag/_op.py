@@ -236,8 +236,9 @@ def _raise(error: BadIdError | BadOffsetsError, layout: Layout, bags: Bags) -> N
             f"{table.name} of {table.rows} rows"
         ) from None
     index, bag = divmod(error.bag, max(bags.batch_size, 1))
+    name = layout.features[min(index, len(layout.features) - 1)].name
     raise ValueError(
-        f"offsets: bag {bag} of feature {layout.features[min(index, len(layout.features) - 1)].name}: expected "
+        f"offsets: bag {bag} of feature {name}: expected "
         f"offsets that begin at 0, never decrease and end at the number of ids, {bags.ids.numel()}"
     ) from None
 
