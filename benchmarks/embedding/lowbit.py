@@ -22,7 +22,7 @@ from benchmarks.embedding.timing import Call, interleave
 from hotrow.kernels.row_formats import RowFormat, row_bytes
 
 SECONDS = 6.0
-FORMATS: Final[tuple[RowFormat, ...]] = ("fp16", "int8", "int4", "int2")
+FORMATS: Final[tuple[RowFormat, ...]] = ("int8", "int4", "int2", "fp16")
 
 
 def run() -> dict[str, object]:
