@@ -1,4 +1,7 @@
-"""FBGEMM's table-batched embeddings on the CPU (``fbgemm-gpu-cpu``, installed by ``make setup-bench``)."""
+"""FBGEMM's table-batched embeddings on the CPU (``fbgemm-gpu-cpu``, installed by ``make setup-bench``).
+
+Ids and offsets are int32: a forward is some 5% faster than with int64, a step no slower.
+"""
 
 from __future__ import annotations
 
@@ -58,12 +61,11 @@ class FbgemmTables:
         )
         for own, given in zip(self._tables.split_embedding_weights(), weights, strict=True):
             own.copy_(given)
-        self._batches = batches
+        self._inputs = _inputs(batches)
 
     def look_up(self, batch: int) -> tuple[Tensor, ...]:
         """See ``Contender``."""
-        ids = self._batches[batch]
-        return (self._tables(ids.flat, ids.offsets),)
+        return (self._tables(*self._inputs[batch]),)
 
     def update(self, out: tuple[Tensor, ...], direction: Tensor) -> None:
         """See ``Contender``."""
@@ -81,8 +83,12 @@ def low_bit(shape: Shape, row_format: RowFormat, rows: Tensor, batches: Sequence
     )
     tables.initialize_weights()
     tables.assign_embedding_weights([_split(row_format, rows, shape.width)] * shape.tables)
-    inputs = [(ids.flat.int(), ids.offsets.int()) for ids in batches]
+    inputs = _inputs(batches)
     return lambda batch: tables(*inputs[batch])
+
+
+def _inputs(batches: Sequence[Ids]) -> list[tuple[Tensor, Tensor]]:
+    return [(ids.flat.int(), ids.offsets.int()) for ids in batches]
 
 
 def _split(row_format: RowFormat, rows: Tensor, width: int) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,7 @@
-"""Plain torch: one module for each table, their results side by side; and its quantised lookups."""
+"""Plain torch: one module for each table, their results side by side; and its quantised lookups.
+
+Ids are int64 in training, as sparse gradients hold them, and int32 otherwise.
+"""
 
 from __future__ import annotations
 
