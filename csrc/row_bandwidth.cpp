@@ -1,6 +1,5 @@
 #include "hotrow/row_bandwidth.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace hotrow {
@@ -16,20 +15,34 @@ void prefetch_row(const char* row, int64_t row_bytes) {
     for (uintptr_t line = first; line < last; line += kLine) __builtin_prefetch(reinterpret_cast<const void*>(line));
 }
 
-// Four sums, so that one addition does not wait for the one before.
+template <typename Word>
+uint64_t read(const char* place) {
+    Word word;
+    std::memcpy(&word, place, sizeof word);
+    return word;
+}
+
+// Four sums, so that one addition does not wait for the one before; copies of a fixed size, so that
+// short rows do not cost a call.
 uint64_t sum_row(const char* row, int64_t row_bytes) {
     uint64_t sums[4] = {};
-    int64_t place = 0;
-    for (; place + 4 * kWord <= row_bytes; place += 4 * kWord) {
-        uint64_t words[4];
-        std::memcpy(words, row + place, sizeof words);
-        for (int lane = 0; lane < 4; ++lane) sums[lane] += words[lane];
+    const char* const end = row + row_bytes;
+    for (; row + 4 * kWord <= end; row += 4 * kWord) {
+        for (int lane = 0; lane < 4; ++lane) sums[lane] += read<uint64_t>(row + lane * kWord);
     }
-    for (; place < row_bytes; place += kWord) {
-        uint64_t word = 0;
-        std::memcpy(&word, row + place, static_cast<size_t>(std::min(kWord, row_bytes - place)));
-        sums[0] += word;
+    for (; row + kWord <= end; row += kWord) sums[0] += read<uint64_t>(row);
+    int shift = 0;
+    if ((end - row) & 4) {
+        sums[1] += read<uint32_t>(row);
+        row += 4;
+        shift = 32;
     }
+    if ((end - row) & 2) {
+        sums[2] += read<uint16_t>(row) << shift;
+        row += 2;
+        shift += 16;
+    }
+    if ((end - row) & 1) sums[3] += read<uint8_t>(row) << shift;
     return sums[0] + sums[1] + sums[2] + sums[3];
 }
 

@@ -28,7 +28,9 @@ class HotrowTables:
         self._tables = EmbeddingTables(
             tables,
             features=None if task.pooled else features,
-            optimizer=TableOptimizerConfig(kind=task.optimizer, lr=RATE, eps=EPSILON),
+            optimizer=TableOptimizerConfig(
+                kind=task.optimizer, lr=RATE, eps=EPSILON, stochastic_rounding=task.stochastic
+            ),
         )
         self._task = task
         self._batches = [_arranged(task.shape, ids, flat=not task.pooled) for ids in batches]
@@ -41,11 +43,11 @@ class HotrowTables:
         """See ``Contender``."""
         if self._task.pooled:
             return (self._tables(self._batches[batch]),)
-        return (self._tables.lookup(self._batches[batch]).sequences.view(-1, self._task.shape.width),)
+        return tuple(self._tables.lookup(self._batches[batch]).sequences.values())
 
     def update(self, out: tuple[Tensor, ...], direction: Tensor) -> None:
         """See ``Contender``."""
-        torch.autograd.backward(out, (direction,))
+        torch.autograd.backward(out, torch.split(direction, [part.shape[0] for part in out]))
 
 
 def low_bit(shape: Shape, row_format: RowFormat, rows: Tensor, batches: Sequence[Ids]) -> Call:

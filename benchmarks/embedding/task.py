@@ -15,11 +15,21 @@ EPSILON: Final = 1e-8
 
 @dataclass(frozen=True)
 class Task:
-    """How the tables of a shape are stored, pooled and trained."""
+    """How the tables of a shape are stored, pooled and trained.
+
+    Attributes:
+        shape: of the tables.
+        optimizer: its kind.
+        format: of the rows.
+        stochastic: whether hotrow rounds fp16 rows stochastically, as is its default; FBGEMM rounds to
+            nearest on the CPU whatever it is asked for.
+        pooled: whether bags are summed.
+    """
 
     shape: Shape
     optimizer: Literal["rowwise_adagrad", "adagrad", "sgd"] = "rowwise_adagrad"
     format: Literal["fp32", "fp16"] = "fp32"
+    stochastic: bool = False
     pooled: bool = True
 
     @property

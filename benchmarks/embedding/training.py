@@ -33,7 +33,8 @@ SECONDS_VARIED = 6.0
 
 VARIATIONS: dict[str, Callable[[shapes.Shape], Task]] = {
     "exact Adagrad": functools.partial(Task, optimizer="adagrad"),
-    "fp16 rows, row-wise Adagrad": functools.partial(Task, format="fp16"),
+    "fp16 rows rounded to nearest, row-wise Adagrad": functools.partial(Task, format="fp16"),
+    "fp16 rows, hotrow's rounded stochastically": functools.partial(Task, format="fp16", stochastic=True),
     "no pooling, row-wise Adagrad": functools.partial(Task, pooled=False),
     "SGD": functools.partial(Task, optimizer="sgd"),
 }
@@ -76,7 +77,7 @@ def _measure(task: Task, seconds: float) -> list[Figures]:
     if task.format == "fp32":
         contenders["torch"] = TorchTables(task, batches, ours.weights())
     with torch.no_grad():
-        direction = torch.randn_like(contenders["hotrow"].look_up(0)[0])
+        direction = torch.randn_like(torch.cat(ours.look_up(0)))
     _require_agreement(task, contenders, direction)
     calls: dict[str, Call] = {}
     for name, contender in contenders.items():
