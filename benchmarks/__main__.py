@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._machine import facts
+from benchmarks._tables import markdown
 from benchmarks.registry import SUITES, Suite
 
 RESULTS = Path(__file__).parent / "results"
@@ -51,33 +52,11 @@ def _write(name: str, suite: Suite, result: Mapping[str, Any]) -> None:
         f"{suite.measures[0].upper()}{suite.measures[1:]}. Made by `make bench-{name}` on {machine['date']}, "
         f"commit {machine['commit']}, {machine['cores']} cores of {machine['cpu']}.",
         "",
-        "| what | figure |",
-        "| --- | ---: |",
-        *(f"| {key} | {_shown(value)} |" for key, value in _flat(result).items()),
+        *markdown(result),
     ]
     text = "\n".join(lines) + "\n"
     (RESULTS / f"{name}.md").write_text(text)
     sys.stdout.write(text)
-
-
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
-    """Flatten nested results to dotted names."""
-    if isinstance(value, Mapping):
-        entries = value.items()
-    elif isinstance(value, list):
-        entries = {str(index): item for index, item in enumerate(value)}.items()
-    else:
-        return {prefix: value}
-    flat: dict[str, object] = {}
-    for key, item in entries:
-        flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
-    return flat
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 sys.exit(main())

@@ -18,7 +18,9 @@ def facts() -> dict[str, object]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in ("torch", "numpy", "pyarrow", "polars")},
+        "versions": {
+            name: _version(name) for name in ("torch", "numpy", "pyarrow", "polars", "fbgemm-gpu-cpu")
+        },
     }
 
 

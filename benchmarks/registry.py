@@ -32,8 +32,13 @@ SUITES = {
         tests=("tests/synth", "tests/cli/test_synth.py"),
     ),
     "embedding": Suite(
-        module="benchmarks.embedding",
-        measures="embedding lookups, and lookups + backward + update, against torch",
+        module="benchmarks.embedding.training",
+        measures="embedding lookups, and lookups + backward + optimizer, against FBGEMM, torch and memory",
+        tests=("tests/kernels", "tests/embedding"),
+    ),
+    "embedding-lowbit": Suite(
+        module="benchmarks.embedding.lowbit",
+        measures="lookups in fp16, int8, int4 and int2 tables, against FBGEMM, torch and memory",
         tests=("tests/kernels", "tests/embedding"),
     ),
     "loader": Suite(

@@ -92,5 +92,10 @@ def id_index_lookup(
 def advise_huge_pages(address: int, bytes: int) -> None:  # noqa: A002
     """Ask the operating system for huge pages within a range of memory."""
 
+def read_random_rows(
+    address: int, rows: int, row_bytes: int, ids: Tensor, prefetch_distance: int, threads: int
+) -> int:
+    """Read whole rows in the order of ids (int64); return the sum of their 64-bit words, modulo 2**64."""
+
 def instruction_set() -> str:
     """Return the variant of the row kernels in use: baseline, avx2 or avx512."""
