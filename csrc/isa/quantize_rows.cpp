@@ -16,7 +16,8 @@ constexpr int kLanes = 8;
 #else
 constexpr int kLanes = 4;
 #endif
-static_assert(kQuantizeGroup % kLanes == 0);
+constexpr int kBlock = 16;  // columns encoded together
+static_assert(kQuantizeGroup % kLanes == 0 && kBlock % kLanes == 0);
 
 constexpr float kSteps = 200.0f;       // reference.py: GREEDY_STEPS, GREEDY_KEPT, INT8_EPSILON
 constexpr float kKept = 168.0f;
@@ -114,11 +115,26 @@ HOTROW_INLINE Grid grid_of(Vector low, Vector high, float top) {
     return grid;
 }
 
-HOTROW_INLINE Vector squared_error(const Grid& grid, Vector x, float top) {
-    Vector code = (x - grid.bias) * grid.inverse;
-    code = code < top ? code : Vector{} + top;
-    code = code > 0.0f ? code : Vector{};
-    code = (code + kRound) - kRound;
+// The codes 0 and top, both + kRound.
+struct Codes {
+    Vector lowest, highest;
+};
+
+HOTROW_INLINE Codes codes_up_to(float top) {
+    volatile float round = kRound;  // were it a known constant, GCC would not find the max instruction
+    const Vector lowest = Vector{} + round;
+    return {lowest, lowest + top};
+}
+
+// The code nearest to x, + kRound: the code is its lowest byte. NaN stays NaN.
+HOTROW_INLINE Vector shifted_code(Vector x, const Codes& codes) {
+    x += codes.lowest;
+    x = codes.highest < x ? codes.highest : x;
+    return codes.lowest > x ? codes.lowest : x;
+}
+
+HOTROW_INLINE Vector squared_error(const Grid& grid, Vector x, const Codes& codes) {
+    const Vector code = shifted_code((x - grid.bias) * grid.inverse, codes) - codes.lowest;
     const Vector error = x - (code * grid.scale + grid.bias);
     return error * error;
 }
@@ -137,11 +153,12 @@ struct Step {
 HOTROW_INLINE Step step_from(const float* columns, int64_t width, Vector low, Vector high, Vector by, float top) {
     Step step{low + by, high - by, Vector{}, Vector{}};
     const Grid raised = grid_of(step.raised, high, top), lowered = grid_of(low, step.lowered, top);
+    const Codes codes = codes_up_to(top);
     for (int64_t column = 0; column < width; ++column) {
         Vector x;
         __builtin_memcpy(&x, columns + column * kLanes, sizeof(x));
-        step.raised_error += squared_error(raised, x, top);
-        step.lowered_error += squared_error(lowered, x, top);
+        step.raised_error += squared_error(raised, x, codes);
+        step.lowered_error += squared_error(lowered, x, codes);
     }
     step.raised_error = square_root(step.raised_error);
     step.lowered_error = square_root(step.lowered_error);
@@ -201,7 +218,7 @@ void greedy(const float* rows, int64_t count, int64_t width, int bits, RowRange*
             probe += x * 0.0f;
         }
         narrow(columns, width, static_cast<float>((1 << bits) - 1), low, high);
-        low += probe;  // NaN where an element is NaN or infinite
+        low = probe == 0.0f ? low : probe;  // NaN where an element is NaN or infinite
         for (int64_t lane = 0; lane < size; ++lane) ranges[first + lane] = {low[lane], high[lane]};
     }
 }
@@ -224,42 +241,55 @@ HOTROW_INLINE Parameters parameters_of(const RowRange& ends, int bits) {
 
 HOTROW_INLINE bool is_finite(float x) { return x * 0.0f == 0.0f; }
 
-HOTROW_INLINE void write_codes(const float* row, int64_t width, const Parameters& with, float top, uint8_t* codes) {
-    typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
-    int64_t column = 0;
-    for (; column + kLanes <= width; column += kLanes) {
+// Codes of kBlock columns, one in each byte.
+HOTROW_INLINE void write_block(const float* from, const Parameters& with, const Codes& codes, uint8_t* to) {
+    uint32_t words[kBlock];
+    for (int first = 0; first < kBlock; first += kLanes) {
         Vector x;
-        __builtin_memcpy(&x, row + column, sizeof(x));
-        Vector code = (x - with.bias) * with.inverse;
-        code = code < top ? code : Vector{} + top;
-        code = code > 0.0f ? code : Vector{};
-        const Bytes narrow = __builtin_convertvector((Mask)(code + kRound) & 0xFF, Bytes);
-        __builtin_memcpy(codes + column, &narrow, kLanes);
+        __builtin_memcpy(&x, from + first, sizeof(x));
+        x = shifted_code((x - with.bias) * with.inverse, codes);
+        __builtin_memcpy(words + first, &x, sizeof(x));
     }
-    for (; column < width; ++column) {
-        float code = (row[column] - with.bias) * with.inverse;
-        code = code < top ? code : top;
-        code = code > 0.0f ? code : 0.0f;
-        codes[column] = static_cast<uint8_t>(static_cast<int>((code + kRound) - kRound));
+    for (int column = 0; column < kBlock; ++column) to[column] = static_cast<uint8_t>(words[column]);
+}
+
+HOTROW_INLINE void write_codes(const float* row, int64_t width, const Parameters& with, float top, uint8_t* to) {
+    const Codes codes = codes_up_to(top);
+    int64_t column = 0;
+    for (; column + kBlock <= width; column += kBlock) write_block(row + column, with, codes, to + column);
+    if (column == width) return;
+    float padded[kBlock] = {};
+    uint8_t block[kBlock];
+    for (int64_t i = column; i < width; ++i) padded[i - column] = row[i];
+    write_block(padded, with, codes, block);
+    for (int64_t i = column; i < width; ++i) to[i] = block[i - column];
+}
+
+// The lowest kBits of each byte of `word`, side by side.
+template <int kBits>
+HOTROW_INLINE uint64_t squeezed(uint64_t word) {
+    if (kBits == 4) {
+        word = (word | word >> 4) & 0x00FF00FF00FF00FF;
+        word = (word | word >> 8) & 0x0000FFFF0000FFFF;
+        return word | word >> 16;
     }
+    word = (word | word >> 6) & 0x000F000F000F000F;
+    word = (word | word >> 12) & 0x000000FF000000FF;
+    return word | word >> 24;
 }
 
 // Packs codes (width, then zeros up to a multiple of 8) of 4 or 2 bits, 8 at a time.
-HOTROW_INLINE void pack(const uint8_t* codes, int64_t width, int bits, uint8_t* out) {
-    const int64_t bytes = (width * bits + 7) / 8;
-    for (int64_t at = 0; at < bytes; at += bits, codes += 8) {
+template <int kBits>
+HOTROW_INLINE void pack(const uint8_t* codes, int64_t width, uint8_t* out) {
+    for (; width > 0; width -= 8, codes += 8, out += kBits) {
         uint64_t word;
         __builtin_memcpy(&word, codes, 8);
-        if (bits == 4) {
-            word = (word | word >> 4) & 0x00FF00FF00FF00FF;
-            word = (word | word >> 8) & 0x0000FFFF0000FFFF;
-            word = word | word >> 16;
+        word = squeezed<kBits>(word);
+        if (width >= 8) {
+            __builtin_memcpy(out, &word, kBits);
         } else {
-            word = (word | word >> 6) & 0x000F000F000F000F;
-            word = (word | word >> 12) & 0x000000FF000000FF;
-            word = word | word >> 24;
+            __builtin_memcpy(out, &word, (width * kBits + 7) / 8);
         }
-        __builtin_memcpy(out + at, &word, bytes - at < bits ? bytes - at : bits);
     }
 }
 
@@ -277,7 +307,7 @@ int64_t encode_as(const float* rows, int64_t count, int64_t width, const RowRang
             __builtin_memcpy(out + payload + 4, &with.bias, 4);
             out += payload + 8;
         } else {
-            pack(codes, width, kBits, out);
+            pack<kBits>(codes, width, out);
             const uint16_t halves[2] = {half_bits(with.scale), half_bits(with.bias)};
             __builtin_memcpy(out + payload, halves, 4);
             out += payload + 4;
