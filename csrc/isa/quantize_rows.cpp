@@ -72,21 +72,30 @@ void widen_bf16(const uint16_t* from, int64_t count, float* to) {
 // Minima and maxima over columns 8 apart come first: FBGEMM's order, which decides the sign of a
 // smallest element of zero. `probe` is NaN if an element is NaN or infinite.
 HOTROW_INLINE RowRange range_of(const float* row, int64_t width) {
-    typedef float Eight __attribute__((vector_size(32)));
-    Eight lows = Eight{} + FLT_MAX, highs = Eight{} - FLT_MAX, probes{};
+    constexpr int kNarrow = kLanes < 8 ? kLanes : 8, kParts = 8 / kNarrow;
+    typedef float Part __attribute__((vector_size(kNarrow * 4)));
+    Part lows[kParts], highs[kParts], probes[kParts];
+    for (int part = 0; part < kParts; ++part) {
+        lows[part] = Part{} + FLT_MAX;
+        highs[part] = Part{} - FLT_MAX;
+        probes[part] = Part{};
+    }
     int64_t column = 0;
     for (; column + 8 <= width; column += 8) {
-        Eight x;
-        __builtin_memcpy(&x, row + column, sizeof(x));
-        lows = lows < x ? lows : x;
-        highs = highs > x ? highs : x;
-        probes += x * 0.0f;
+        for (int part = 0; part < kParts; ++part) {
+            Part x;
+            __builtin_memcpy(&x, row + column + part * kNarrow, sizeof(x));
+            lows[part] = lows[part] < x ? lows[part] : x;
+            highs[part] = highs[part] > x ? highs[part] : x;
+            probes[part] += x * 0.0f;
+        }
     }
     float low = FLT_MAX, high = -FLT_MAX, probe = 0.0f;
     for (int lane = 0; lane < 8; ++lane) {
-        low = lows[lane] < low ? lows[lane] : low;
-        high = highs[lane] > high ? highs[lane] : high;
-        probe += probes[lane];
+        const int part = lane / kNarrow, at = lane % kNarrow;
+        low = lows[part][at] < low ? lows[part][at] : low;
+        high = highs[part][at] > high ? highs[part][at] : high;
+        probe += probes[part][at];
     }
     for (; column < width; ++column) {
         low = row[column] < low ? row[column] : low;
