@@ -18,7 +18,9 @@ from hotrow.kernels.row_formats import BITS, QuantizedFormat, payload_bytes
 every_backend = pytest.mark.parametrize("backend", available_backends(OPERATOR.name))
 every_format = pytest.mark.parametrize("row_format", ["int8", "int4", "int2"])
 low_bits = pytest.mark.parametrize("row_format", ["int4", "int2"])
-relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 TORCH: dict[QuantizedFormat, Callable[..., Tensor]] = {
     "int8": torch.ops.quantized.embedding_bag_byte_prepack,

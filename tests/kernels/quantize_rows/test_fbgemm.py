@@ -38,7 +38,9 @@ def test_there_and_back(row_format: RowFormat, row_alignment: int) -> None:
     back = from_fbgemm(weights, row_format, 24, row_alignment=row_alignment)
     assert back.dtype == rows.dtype
     if row_format == "int8":
-        torch.testing.assert_close(decode_rows(back, "int8", 24), decode_rows(rows, "int8", 24), atol=4e-3, rtol=0)
+        torch.testing.assert_close(
+            decode_rows(back, "int8", 24), decode_rows(rows, "int8", 24), atol=4e-3, rtol=0
+        )
         again = to_fbgemm(back, row_format, 24, row_alignment=row_alignment)
         assert torch.equal(again, weights), "what came from FBGEMM goes back as it was"
     else:
@@ -66,9 +68,9 @@ def test_what_fbgemm_lacks_is_refused() -> None:
         to_fbgemm(quantize_rows(torch.tensor([[0.0, 1.0], [7e4, 8e4]]), "int8"), "int8", 2)
     with pytest.raises(ValueError, match="row_alignment: got 0"):
         fbgemm_row_bytes("int8", 4, 0)
-    with pytest.raises(ValueError, match="rows: got torch.float32"):
+    with pytest.raises(ValueError, match=r"rows: got torch\.float32"):
         to_fbgemm(torch.zeros(2, 4), "int8", 4)
-    with pytest.raises(ValueError, match="weights: got torch.uint8 of shape"):
+    with pytest.raises(ValueError, match=r"weights: got torch\.uint8 of shape"):
         from_fbgemm(torch.zeros(2, 5, dtype=torch.uint8), "int8", 4)
 
 

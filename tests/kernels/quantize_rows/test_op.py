@@ -69,13 +69,17 @@ def test_a_row_beyond_float16_is_named(
 ) -> None:
     table = torch.randn(20, 3)
     table[17] = torch.tensor(row)
-    with pytest.raises(ValueError, match=f"^row 17 lies between .*: {row_format} needs a scale and a bias within"):
+    with pytest.raises(
+        ValueError, match=f"^row 17 lies between .*: {row_format} needs a scale and a bias within"
+    ):
         quantize_rows(table, row_format, search=search, backend=backend)
 
 
 @every_backend
 def test_a_range_beyond_float32_is_named(backend: BackendName) -> None:
-    with pytest.raises(ValueError, match="^row 1 lies between -3e\\+38 and 3e\\+38: int8 needs a range within"):
+    with pytest.raises(
+        ValueError, match=r"^row 1 lies between -3e\+38 and 3e\+38: int8 needs a range within"
+    ):
         quantize_rows(torch.tensor([[0.0, 1.0], [-3e38, 3e38]]), "int8", backend=backend)
 
 
@@ -118,8 +122,13 @@ def test_backends_are_told_apart(backend: BackendName) -> None:
 
 @every_backend
 @every_format
-def test_no_rows_strided_rows_and_rows_with_gradient(backend: BackendName, row_format: QuantizedFormat) -> None:
-    assert quantize_rows(torch.zeros(0, 4), row_format, backend=backend).shape == (0, row_bytes(row_format, 4))
+def test_no_rows_strided_rows_and_rows_with_gradient(
+    backend: BackendName, row_format: QuantizedFormat
+) -> None:
+    assert quantize_rows(torch.zeros(0, 4), row_format, backend=backend).shape == (
+        0,
+        row_bytes(row_format, 4),
+    )
     table = torch.randn(12, 10)
     expected = quantize_rows(table[::2, ::3].contiguous(), row_format, backend=backend)
     assert torch.equal(quantize_rows(table[::2, ::3], row_format, backend=backend), expected)
@@ -155,7 +164,11 @@ def test_wrong_arguments(rows: Tensor, row_format: QuantizedFormat, search: Sear
 
 def test_wrong_output() -> None:
     rows = torch.zeros(2, 4)
-    for out in (torch.zeros(2, 12), torch.zeros(2, 11, dtype=torch.uint8), torch.zeros(12, 2, dtype=torch.uint8).T):
+    for out in (
+        torch.zeros(2, 12),
+        torch.zeros(2, 11, dtype=torch.uint8),
+        torch.zeros(12, 2, dtype=torch.uint8).T,
+    ):
         with pytest.raises(ValueError, match=r"out: got .* expected contiguous uint8 \(2, 12\)"):
             quantize_rows_into(out, rows, "int8")
 
@@ -164,7 +177,9 @@ def test_wrong_rows_to_dequantise() -> None:
     rows = torch.zeros(2, 12, dtype=torch.uint8)
     with pytest.raises(ValueError, match="row_format: got 'fp32'"):
         dequantize_rows(rows, "fp32", 4)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"rows: got torch.uint8 of shape \(2, 12\), expected uint8 \(E, 13\)"):
+    with pytest.raises(
+        ValueError, match=r"rows: got torch.uint8 of shape \(2, 12\), expected uint8 \(E, 13\)"
+    ):
         dequantize_rows(rows, "int8", 5)
     with pytest.raises(ValueError, match="to: got 'fp8'"):
         dequantize_rows(rows, "int8", 4, to="fp8")  # type: ignore[arg-type]

@@ -36,7 +36,9 @@ def fbgemm_row_bytes(row_format: RowFormat, width: int, row_alignment: int = 1) 
         ValueError: FBGEMM has no such rows: ``bf16``, or codes that do not fill whole bytes.
     """
     if row_format == "bf16" or row_format not in (*FLOAT_DTYPES, *BITS):
-        raise ValueError(f"row_format: got {row_format!r}, expected one that FBGEMM has: fp32, fp16, int8, int4, int2")
+        raise ValueError(
+            f"row_format: got {row_format!r}, expected one that FBGEMM has: fp32, fp16, int8, int4, int2"
+        )
     if row_alignment < 1:
         raise ValueError(f"row_alignment: got {row_alignment}, expected at least 1")
     return -(-_content_bytes(row_format, width) // row_alignment) * row_alignment
@@ -122,5 +124,7 @@ def _rounded_to_half(parameters: Tensor) -> Tensor:
     is_good_E = halves.isfinite().all(dim=1)
     if not is_good_E.all():
         row = int(is_good_E.int().argmin())
-        raise ValueError(f"row {row}: its scale or bias is beyond float16 (65504), which FBGEMM keeps them in")
+        raise ValueError(
+            f"row {row}: its scale or bias is beyond float16 (65504), which FBGEMM keeps them in"
+        )
     return halves.view(torch.uint8)
