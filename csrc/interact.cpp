@@ -21,7 +21,7 @@ int64_t forward_scratch(const InteractShape& shape) {
 
 int64_t backward_scratch(const InteractShape& shape) {
     const int64_t vectors = padded(shape.vectors);
-    return vectors * vectors + padded(num_pairs(shape.vectors)) + 16 + shape.vectors * padded(shape.width);
+    return vectors * vectors + padded(num_pairs(shape.vectors)) + shape.vectors * padded(shape.width);
 }
 
 // Calls run(first, count, scratch) for parts of the batch. Zeros in scratch: columns that only pad are read.

@@ -26,24 +26,29 @@ struct Matrix {
     int64_t stride;
 };
 
+// Calls body(kFrom), ..., body(kTo - 1). Constant indices from the start keep arrays in registers.
+template <int kFrom, int kTo, typename Body>
+HOTROW_INLINE void repeat(const Body& body) {
+    if constexpr (kFrom < kTo) {
+        body(kFrom);
+        repeat<kFrom + 1, kTo>(body);
+    }
+}
+
 // Calls keep(row, block, sum) with the sums over k < depth of left[k][row] * right[k][block].
 template <int kRows, int kBlocks, typename Keep>
-__attribute__((noinline)) void tile(Matrix left, Matrix right, int64_t depth, const Keep& keep) {
-    Vector sum[kRows][kBlocks] = {};
+__attribute__((noinline)) void tile(Matrix left, Matrix right, int64_t depth, const Keep keep) {
+    constexpr int kSums = kRows * kBlocks;
+    Vector sum[kSums];
+    repeat<0, kSums>([&](int i) HOTROW_ALWAYS { sum[i] = Vector{}; });
     for (int64_t k = 0; k < depth; ++k, left.data += left.stride, right.data += right.stride) {
         Vector columns[kBlocks];
-        for (int block = 0; block < kBlocks; ++block) {
+        repeat<0, kBlocks>([&](int block) HOTROW_ALWAYS {
             columns[block] = load_as<Vector>(right.data + block * kLanes);
-        }
-#pragma GCC unroll 16
-        for (int row = 0; row < kRows; ++row) {
-            for (int block = 0; block < kBlocks; ++block) sum[row][block] += columns[block] * left.data[row];
-        }
+        });
+        repeat<0, kSums>([&](int i) HOTROW_ALWAYS { sum[i] += columns[i % kBlocks] * left.data[i / kBlocks]; });
     }
-#pragma GCC unroll 16
-    for (int row = 0; row < kRows; ++row) {
-        for (int block = 0; block < kBlocks; ++block) keep(row, block, sum[row][block]);
-    }
+    repeat<0, kSums>([&](int i) HOTROW_ALWAYS { keep(i / kBlocks, i % kBlocks, sum[i]); });
 }
 
 template <int kRows, int kBlocks, typename Keep>
@@ -89,7 +94,7 @@ HOTROW_INLINE void lower_products(Matrix xt, int64_t vectors, int64_t width, flo
             for (int64_t block = blocks; block > 0; block -= 2) {
                 const int64_t j = (block > 1 ? block - 2 : 0) * kLanes;
                 const Matrix right = {xt.data + j, xt.stride};
-                const auto keep = [=](int row, int column, Vector sum) __attribute__((always_inline)) {
+                const auto keep = [=](int row, int column, Vector sum) HOTROW_ALWAYS {
                     const int64_t at = num_pairs(i + row) + j + column * kLanes;
                     store_part(z + at, sum, pairs - at);
                 };
@@ -124,11 +129,15 @@ HOTROW_INLINE void forward(const Element* x, const InteractShape& shape, Element
     }
 }
 
-// full (F, stride) = the symmetric matrix with zero diagonal and this lower triangle (P, and 4 more floats).
+// full (F padded, stride) = the symmetric matrix with zero diagonal and this lower triangle (P), in blocks
+// of 4 x 4; what it holds from row and column F on is not used.
 HOTROW_INLINE void symmetric(const float* lower, int64_t vectors, float* full, int64_t stride) {
     for (int64_t i = 0; i < vectors; i += 4) {
-        const float* row[4];
-        for (int k = 0; k < 4; ++k) row[k] = lower + num_pairs(least(i + k, vectors - 1));
+        const float* row[4] = {lower, lower, lower, lower};
+        for (int64_t k = 0; k < 4 && i + k < vectors; ++k) {
+            row[k] = lower;
+            lower += i + k;
+        }
         for (int64_t j = 0; j < i; j += 4) {
             Quad block[4];
             for (int k = 0; k < 4; ++k) block[k] = load_as<Quad>(row[k] + j);
@@ -136,10 +145,10 @@ HOTROW_INLINE void symmetric(const float* lower, int64_t vectors, float* full, i
             transpose(block);
             for (int k = 0; k < 4; ++k) store_quad(full + (j + k) * stride + i, block[k]);
         }
-        for (int k = 0; k < 4; ++k) {
-            float* diagonal = full + i * stride + i;
+        float* diagonal = full + i * stride + i;
+        for (int64_t k = 0; k < 4 && i + k < vectors; ++k) {
             diagonal[k * stride + k] = 0.0f;
-            for (int l = 0; l < k; ++l) diagonal[k * stride + l] = diagonal[l * stride + k] = row[k][i + l];
+            for (int64_t l = 0; l < k; ++l) diagonal[k * stride + l] = diagonal[l * stride + k] = row[k][i + l];
         }
     }
 }
@@ -156,9 +165,9 @@ HOTROW_INLINE void symmetric_product(const Element* grad, Matrix g, Matrix x, in
     for (int64_t d = 0; d < width;) {
         const bool are_two = d + kLanes < width;
         split(0, vectors, are_two ? kRowsOfTwo : kRowsOfOne, [&](int64_t i, int64_t rows) {
-            const auto keep = [=](int row, int block, Vector sum) __attribute__((always_inline)) {
+            const auto keep = [=](int row, int block, Vector sum) HOTROW_ALWAYS {
                 const int64_t column = d + block * kLanes, count = width - column;
-                if (i + row == 0) sum += load_part<Vector>(grad + column, count);
+                if (row == 0 && i == 0) sum += load_part<Vector>(grad + column, count);
                 store_part(grad_x + (i + row) * width + column, sum, count);
             };
             if (are_two) {
@@ -177,19 +186,22 @@ HOTROW_INLINE void backward(const Element* grad, const Element* x, const Interac
     const int64_t vectors = shape.vectors, width = shape.width, pairs = num_pairs(vectors);
     const int64_t g_stride = padded(vectors), x_stride = padded(width);
     constexpr bool kIsFloat = sizeof(Element) == sizeof(float);
+    const bool is_whole = width % kLanes == 0;
     float* g = scratch;
     float* lower = g + g_stride * g_stride;
-    float* rows = lower + padded(pairs) + 16;
+    float* rows = lower + padded(pairs);
     for (int64_t b = 0; b < shape.batch; ++b) {
-        widen(grad + width, pairs, lower);
-        symmetric(lower, vectors, g, g_stride);
         Matrix right = {rows, x_stride};
-        bool is_copied = true;
         if constexpr (kIsFloat) {
-            is_copied = width % kLanes != 0;
-            if (!is_copied) right = {x, width};
+            symmetric(grad + width, vectors, g, g_stride);
+            if (is_whole) right = {x, width};
+        } else {
+            widen(grad + width, pairs, lower);
+            symmetric(lower, vectors, g, g_stride);
         }
-        for (int64_t i = 0; is_copied && i < vectors; ++i) widen(x + i * width, width, rows + i * x_stride);
+        if (right.data == rows) {
+            for (int64_t i = 0; i < vectors; ++i) widen(x + i * width, width, rows + i * x_stride);
+        }
         symmetric_product(grad, {g, g_stride}, right, vectors, width, grad_x);
         grad += width + pairs;
         x += vectors * width;

@@ -6,7 +6,8 @@
 
 #include "hotrow/interact.h"
 
-#define HOTROW_INLINE static inline __attribute__((always_inline))
+#define HOTROW_ALWAYS __attribute__((always_inline))
+#define HOTROW_INLINE static inline HOTROW_ALWAYS
 
 #if defined(__clang__)
 #define HOTROW_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
@@ -63,22 +64,33 @@ HOTROW_INLINE void store(BFloat16* to, Vector vector) {
     __builtin_memcpy(to, &halves, sizeof(Halves));
 }
 
-// The first `count` floats only, the others zero; count >= 1, and as many as there are lanes at most.
 template <typename Floats, typename Element>
-HOTROW_INLINE Floats load_part(const Element* from, int64_t count) {
-    constexpr int64_t kCount = sizeof(Floats) / 4;
-    if (count >= kCount) return load_as<Floats>(from);
-    Element padded[kCount] = {};
+static __attribute__((noinline)) Floats load_few(const Element* from, int64_t count) {
+    Element padded[sizeof(Floats) / 4] = {};
     for (int64_t i = 0; i < count; ++i) padded[i] = from[i];
     return load_as<Floats>(padded);
 }
 
 template <typename Element>
-HOTROW_INLINE void store_part(Element* to, Vector vector, int64_t count) {
-    if (count >= kLanes) return store(to, vector);
+static __attribute__((noinline)) void store_few(Element* to, Vector vector, int64_t count) {
     Element padded[kLanes];
     store(padded, vector);
     for (int64_t i = 0; i < count; ++i) to[i] = padded[i];
+}
+
+// The first `count` elements only, the others zero; count >= 1, and may be more than there are lanes.
+template <typename Floats, typename Element>
+HOTROW_INLINE Floats load_part(const Element* from, int64_t count) {
+    return count >= int64_t(sizeof(Floats) / 4) ? load_as<Floats>(from) : load_few<Floats>(from, count);
+}
+
+template <typename Element>
+HOTROW_INLINE void store_part(Element* to, Vector vector, int64_t count) {
+    if (count >= kLanes) {
+        store(to, vector);
+    } else {
+        store_few(to, vector, count);
+    }
 }
 
 HOTROW_INLINE void store_quad(float* to, Quad quad) { __builtin_memcpy(to, &quad, sizeof(Quad)); }
