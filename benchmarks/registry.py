@@ -36,6 +36,11 @@ SUITES = {
         measures="embedding lookups, and lookups + backward + update, against torch",
         tests=("tests/kernels", "tests/embedding"),
     ),
+    "interact": Suite(
+        module="benchmarks.interact",
+        measures="the dot interaction and its gradient, against the same in plain PyTorch",
+        tests=("tests/kernels/interact", "tests/layers"),
+    ),
     "loader": Suite(
         module="benchmarks.loader",
         measures="samples/s of the loader alone",

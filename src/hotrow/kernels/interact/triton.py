@@ -52,10 +52,11 @@ def _precision(x: Tensor) -> str:
 
 
 def _block(size: int) -> int:
-    return min(MOST, max(16, triton.next_power_of_2(size)))
+    power: int = triton.next_power_of_2(size)
+    return min(MOST, max(16, power))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _load(start, row, rows, column, columns, stride):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     is_there = (row[:, None] < rows) & (column[None, :] < columns)
     block = tl.load(start + row[:, None] * stride + column[None, :], mask=is_there, other=0.0)
