@@ -13,7 +13,22 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 18;  // multiplications that are worth a part of their own
 
-int64_t padded(int64_t count) { return (count + 15) / 16 * 16; }
+constexpr int64_t kLine = 16;        // floats in a cache line
+
+int64_t padded(int64_t count) { return (count + kLine - 1) / kLine * kLine; }
+
+// Zeros, from the start of a cache line on.
+class Scratch {
+public:
+    explicit Scratch(int64_t floats) : memory_(floats + kLine) {}
+    float* data() {
+        const auto address = reinterpret_cast<uintptr_t>(memory_.data());
+        return memory_.data() + (kLine - address / sizeof(float) % kLine) % kLine;
+    }
+
+private:
+    std::vector<float> memory_;
+};
 
 int64_t forward_scratch(const InteractShape& shape) {
     return shape.width * padded(shape.vectors) + padded(num_pairs(shape.vectors));
@@ -33,7 +48,7 @@ void in_parts(const InteractShape& shape, int64_t scratch_floats, int threads, R
     threads = static_cast<int>(std::min<int64_t>(threads, parts));
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        std::vector<float> scratch(scratch_floats);
+        Scratch scratch(scratch_floats);
 #pragma omp for schedule(dynamic)
         for (int64_t part = 0; part < parts; ++part) {
             const int64_t first = part * size;
