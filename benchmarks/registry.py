@@ -46,6 +46,11 @@ SUITES = {
         measures="quantising rows to 8, 4 and 2 bits, min-max and greedy, against torch's prepack operators",
         tests=("tests/kernels/quantize_rows",),
     ),
+    "interact": Suite(
+        module="benchmarks.interact",
+        measures="the dot interaction and its gradient, against the same in plain PyTorch",
+        tests=("tests/kernels/interact", "tests/layers"),
+    ),
     "loader": Suite(
         module="benchmarks.loader",
         measures="samples/s of the loader alone",

@@ -8,3 +8,4 @@ void bind_embedding_bag(nanobind::module_& module);
 void bind_id_index(nanobind::module_& module);
 void bind_row_bandwidth(nanobind::module_& module);
 void bind_quantize_rows(nanobind::module_& module);
+void bind_interact(nanobind::module_& module);

@@ -92,6 +92,29 @@ def id_index_lookup(
 def quantize_rows(rows: Tensor, bits: int, greedy: bool, out: Tensor, threads: int) -> int:
     """Fill out (E, row_bytes) from rows (E, D); return the first row that cannot be held, or -1."""
 
+def dot_interaction_forward(
+    x: int,
+    out: int,
+    batch: int,
+    vectors: int,
+    width: int,
+    is_bfloat16: bool,
+    threads: int,
+) -> None:
+    """Fill out (B, D + P) from x (B, F, D), both at these addresses, contiguous, float32 or bfloat16."""
+
+def dot_interaction_backward(
+    grad: int,
+    x: int,
+    grad_x: int,
+    batch: int,
+    vectors: int,
+    width: int,
+    is_bfloat16: bool,
+    threads: int,
+) -> None:
+    """Fill grad_x (B, F, D) from grad (B, D + P) and x (B, F, D), all at these addresses, contiguous."""
+
 def advise_huge_pages(address: int, bytes: int) -> None:  # noqa: A002
     """Ask the operating system for huge pages within a range of memory."""
 

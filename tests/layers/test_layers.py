@@ -55,7 +55,8 @@ def test_mlp_counts() -> None:
 @pytest.mark.parametrize(("batch", "vectors", "width"), [(1, 2, 1), (5, 4, 3), (33, 27, 16), (0, 3, 2)])
 def test_interaction_is_all_pairs_row_by_row(batch: int, vectors: int, width: int) -> None:
     x = torch.randn(batch, vectors, width, dtype=torch.float64)
-    out = DotInteraction(vectors)(x)
+    out = DotInteraction(vectors, backend="reference")(x)
+    torch.testing.assert_close(DotInteraction(vectors)(x.float()).double(), out, rtol=1e-5, atol=1e-5)
     pairs = [(x[:, i] * x[:, j]).sum(1) for i in range(vectors) for j in range(i)]
     torch.testing.assert_close(out, torch.cat([x[:, 0], torch.stack(pairs, dim=1)], dim=1))
     assert out.shape[1] == width + num_pairs(vectors)
@@ -63,4 +64,9 @@ def test_interaction_is_all_pairs_row_by_row(batch: int, vectors: int, width: in
 
 def test_interaction_gradient() -> None:
     x = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(DotInteraction(4), (x,))
+    assert torch.autograd.gradcheck(DotInteraction(4, backend="reference"), (x,))
+
+
+def test_interaction_of_another_number_of_vectors_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"x: got shape \(2, 3, 5\), expected \(B, 4, D\)"):
+        DotInteraction(4)(torch.zeros(2, 3, 5))
