@@ -90,6 +90,8 @@ hotrow::Step make_step(int kind, float lr, float eps, double beta1, double beta2
             eps,
             static_cast<float>(beta1),
             static_cast<float>(beta2),
+            static_cast<float>(1.0 - beta1),
+            static_cast<float>(1.0 - beta2),
             static_cast<float>(1.0 - std::pow(beta1, steps)),
             static_cast<float>(1.0 - std::pow(beta2, steps)),
             decay,

@@ -145,9 +145,9 @@ HOTROW_INLINE void store_state(float* state, int64_t column, int64_t width, cons
 // Adam's step before the learning rate: (m / c1) / (sqrt(v / c2) + eps).
 HOTROW_INLINE Block adam_step(float* mean, float* square, const Block& gradient, int64_t column, int64_t width,
                               const Step& step) {
-    const Block m = splat(step.beta1) * load_state(mean, column, width) + splat(1.0f - step.beta1) * gradient;
+    const Block m = splat(step.beta1) * load_state(mean, column, width) + splat(step.rest1) * gradient;
     const Block v =
-        splat(step.beta2) * load_state(square, column, width) + splat(1.0f - step.beta2) * (gradient * gradient);
+        splat(step.beta2) * load_state(square, column, width) + splat(step.rest2) * (gradient * gradient);
     store_state(mean, column, width, m);
     store_state(square, column, width, v);
     return (m / splat(step.correction1)) / (root(v / splat(step.correction2)) + splat(step.epsilon));

@@ -41,6 +41,8 @@ struct Step {
     float epsilon;
     float beta1;
     float beta2;
+    float rest1;        // 1 - beta1, which float32 betas near 1 would not give
+    float rest2;        // 1 - beta2
     float correction1;  // 1 - beta1 ** step
     float correction2;  // 1 - beta2 ** step
     float decay;
