@@ -25,6 +25,7 @@ from hotrow.kernels.embedding_bag import (
     Embedded,
     Update,
     fused_embedding_bag,
+    make_checksums,
     sparse_embedding_bag,
 )
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
@@ -100,6 +101,7 @@ class EmbeddingTables(nn.Module):
         features: Sequence[FeatureConfig] | None = None,
         optimizer: TableOptimizerConfig | None = None,
         backend: Backend = "auto",
+        checksums: bool = False,
     ) -> EmbeddingTables:
         """Adopt given weights without copying them, e.g. memory-mapped or shared ones.
 
@@ -110,10 +112,16 @@ class EmbeddingTables(nn.Module):
             features: the F features; None: one summed feature for each table.
             optimizer: the fused optimizer; None: for inference only.
             backend: which implementation of the lookup runs.
+            checksums: detect flipped bits: 8 bytes for each row are made now, which reads all rows, and
+                every lookup is verified with them (``hotrow.kernels.embedding_bag.checksums``) and raises
+                ``SoftErrorDetected`` where it does not agree. The rows must not be written to.
 
         Raises:
+            ConfigError: ``checksums`` together with an optimizer.
             ValueError: a table's weight is missing, or has another shape or dtype than its config says.
         """
+        if checksums and optimizer is not None:
+            raise ConfigError("checksums", checksums, "no checksums of tables with an optimizer: rows change")
         module = cls.__new__(cls)
         nn.Module.__init__(module)
         module._layout = make_layout(tables, features)
@@ -126,6 +134,9 @@ class EmbeddingTables(nn.Module):
                 expected = f"{storage_dtype(table.format)} {shape}"
                 raise ValueError(f"weight of table {table.name}: got {got}, expected {expected}")
         module._set_up(tables, [weights[table.name] for table in tables], optimizer, backend, trains=False)
+        if checksums:
+            module._checks = True
+            module._make_checksums()
         return module
 
     def _set_up(
@@ -141,6 +152,7 @@ class EmbeddingTables(nn.Module):
         self._optimizer = optimizer
         self._lr = 0.0 if optimizer is None else optimizer.lr
         self._trains = trains
+        self._checks = False
         self._wanted = backend
         OPERATOR.select(backend)  # refuses now a backend that is missing
         self._states = () if optimizer is None else STATES[optimizer.kind]
@@ -227,9 +239,7 @@ class EmbeddingTables(nn.Module):
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
         rows = sum(table.rows for table in self._tables)
-        return (
-            f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self._optimizer}"
-        )
+        return f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self._optimizer}"
 
     def _bags(self, ids: Tensor | Jagged) -> Bags:
         features = len(self._layout.features)
@@ -240,12 +250,20 @@ class EmbeddingTables(nn.Module):
     def _embed(self, ids: Tensor | Jagged) -> Embedded:
         bags, weights = self._bags(ids), self._of_each_table("weight")
         if self._optimizer is None:
-            return sparse_embedding_bag(weights, self._layout, bags, backend=self._wanted)
+            checksums = self._of_each_table("checksums") if self._checks else None
+            return sparse_embedding_bag(
+                weights, self._layout, bags, checksums=checksums, backend=self._wanted
+            )
         per_state = [self._of_each_table(name) for name in self._states]
         states = list(zip(*per_state, strict=True)) if per_state else []
         return fused_embedding_bag(
             weights, states, self._layout, bags, self._next_update, self._anchor, backend=self._wanted
         )
+
+    def _make_checksums(self) -> None:
+        made = make_checksums(self._of_each_table("weight"), self._layout, backend=self._wanted)
+        for index, of_table in enumerate(made):
+            self.register_buffer(f"checksums_{index}", of_table)
 
     def _next_update(self, grad: Embedded) -> Update:
         config = self._optimizer
@@ -299,3 +317,5 @@ class EmbeddingTables(nn.Module):
         load_tables(
             self._entries(), state_dict, prefix, missing_keys, unexpected_keys, error_msgs, strict=strict
         )
+        if self._checks:
+            self._make_checksums()
