@@ -1,45 +1,15 @@
 #include <algorithm>
 #include <atomic>
 
+#include "hotrow/checked_pieces.h"
 #include "hotrow/embedding_bag.h"
 #include "hotrow/threads.h"
 
 namespace hotrow {
 namespace {
 
-constexpr int64_t kExamples = 64;   // examples of one piece of work, with one id per bag
-constexpr int64_t kLookups = 2048;  // lookups aimed at in one piece of work otherwise
-
-// Bags [first, last) of a feature.
-struct Piece {
-    int64_t feature;
-    int64_t first;
-    int64_t last;
-};
-
-template <typename Id>
-std::vector<Piece> cut(const std::vector<Stream<Id>>& streams) {
-    std::vector<Piece> pieces;
-    for (size_t f = 0; f < streams.size(); ++f) {
-        const Stream<Id>& stream = streams[f];
-        const int64_t count = 1 + stream.count / kLookups;
-        const int64_t size = std::max<int64_t>(1, (stream.bags + count - 1) / count);
-        for (int64_t first = 0; first < stream.bags; first += size) {
-            pieces.push_back({static_cast<int64_t>(f), first, std::min(stream.bags, first + size)});
-        }
-    }
-    return pieces;
-}
-
-// Whether the ids of a piece are good.
-template <typename Id>
-bool is_good(const Layout& layout, const std::vector<Stream<Id>>& streams, const Piece& piece) {
-    const Stream<Id>& stream = streams[piece.feature];
-    const int64_t rows = layout.tables[layout.features[piece.feature].table].rows;
-    if (stream.offsets == nullptr) return ids_are_good(stream, piece.first, piece.last, rows);
-    const int64_t start = stream.offsets[0];
-    return ids_are_good(stream, stream.offsets[piece.first] - start, stream.offsets[piece.last] - start, rows);
-}
+constexpr int64_t kExamples = 64;  // examples of one piece of work, with one id per bag
+constexpr int64_t kCheckedExamples = 16;
 
 // One id per bag, all summed, nothing else to be done to a row than to copy it.
 template <typename Id>
@@ -52,7 +22,7 @@ bool is_plain(const Layout& layout, const Bags<Id>& bags) {
 
 template <typename Id>
 bool copy_examples(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags,
-                   const std::vector<Stream<Id>>& streams, float* pooled, int threads) {
+                   const std::vector<Stream<Id>>& streams, float* pooled, Checker<Id>& checker, int threads) {
     const int64_t features = static_cast<int64_t>(layout.features.size());
     std::vector<TableSpec> specs;
     std::vector<const uint8_t*> memory;
@@ -60,27 +30,34 @@ bool copy_examples(const Layout& layout, const uint8_t* const* tables, const Bag
         specs.push_back(layout.tables[feature.table]);
         memory.push_back(tables[feature.table]);
     }
-    const int64_t pieces = (bags.batch + kExamples - 1) / kExamples;
+    const int64_t examples = checker.is_on() ? kCheckedExamples : kExamples;
+    const int64_t pieces = (bags.batch + examples - 1) / examples;
     std::atomic<bool> good{true};
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t piece = 0; piece < pieces; ++piece) {
-        const int64_t first = piece * kExamples, last = std::min(bags.batch, first + kExamples);
+        const int64_t first = piece * examples, last = std::min(bags.batch, first + examples);
         bool fine = true;
         for (int64_t f = 0; f < features; ++f) fine &= ids_are_good(streams[f], first, last, specs[f].rows);
         if (!fine) {
             good = false;
-        } else if constexpr (sizeof(Id) == 4) {
+            continue;
+        }
+        for (int64_t f = 0; checker.is_on() && f < features; ++f) checker.prefetch({f, first, last});
+        if constexpr (sizeof(Id) == 4) {
             lookup_kernels().copy_rows_i32(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
         } else {
             lookup_kernels().copy_rows_i64(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
         }
+        for (int64_t f = 0; checker.is_on() && f < features; ++f) checker.check({f, first, last});
     }
     return good;
 }
 
 template <typename Id>
-bool pool(const Layout& layout, const uint8_t* const* tables, const std::vector<Stream<Id>>& streams, int threads) {
-    const std::vector<Piece> pieces = cut(streams);
+bool pool(const Layout& layout, const uint8_t* const* tables, const std::vector<Stream<Id>>& streams,
+          Checker<Id>& checker, int threads) {
+    const std::vector<Piece> pieces = cut(
+        streams, [&](int64_t feature) { return checker.is_on() ? checked_lookups(layout, feature) : kLookups; });
     const int64_t count = static_cast<int64_t>(pieces.size());
     std::atomic<bool> good{true};
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
@@ -90,11 +67,15 @@ bool pool(const Layout& layout, const uint8_t* const* tables, const std::vector<
         const TableSpec& spec = layout.tables[table];
         if (!is_good(layout, streams, piece)) {
             good = false;
-        } else if constexpr (sizeof(Id) == 4) {
+            continue;
+        }
+        if (checker.is_on()) checker.prefetch(piece);
+        if constexpr (sizeof(Id) == 4) {
             lookup_kernels().pool_bags_i32(tables[table], spec, streams[piece.feature], piece.first, piece.last);
         } else {
             lookup_kernels().pool_bags_i64(tables[table], spec, streams[piece.feature], piece.first, piece.last);
         }
+        if (checker.is_on()) checker.check(piece);
     }
     return good;
 }
@@ -102,15 +83,16 @@ bool pool(const Layout& layout, const uint8_t* const* tables, const std::vector<
 }  // namespace
 
 template <typename Id>
-Problem embedding_bag_forward(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags,
-                              float* pooled, float* sequences, int threads) {
+Problem embedding_bag_forward(const Layout& layout, const uint8_t* const* tables, const RowChecksum* const* checksums,
+                              const Bags<Id>& bags, float* pooled, float* sequences, int threads) {
     std::vector<Stream<Id>> streams;
     const Problem problem = make_streams(layout, bags, pooled, sequences, streams);
     if (problem.kind != Problem::none) return problem;
     threads = useful_threads(threads, bytes_moved(layout, streams));
-    const bool good = is_plain(layout, bags) ? copy_examples(layout, tables, bags, streams, pooled, threads)
-                                             : pool(layout, tables, streams, threads);
-    return good ? Problem{} : find_bad_id(layout, streams);
+    Checker<Id> checker(layout, tables, checksums, streams);
+    const bool good = is_plain(layout, bags) ? copy_examples(layout, tables, bags, streams, pooled, checker, threads)
+                                             : pool(layout, tables, streams, checker, threads);
+    return good ? checker.problem() : find_bad_id(layout, streams);
 }
 
 template <typename Id>
@@ -144,8 +126,8 @@ Problem embedding_bag_weights_gradient(const Layout& layout, const uint8_t* cons
 }
 
 #define HOTROW_INSTANTIATE(Id)                                                                                  \
-    template Problem embedding_bag_forward(const Layout&, const uint8_t* const*, const Bags<Id>&, float*, float*, \
-                                           int);                                                                \
+    template Problem embedding_bag_forward(const Layout&, const uint8_t* const*, const RowChecksum* const*,     \
+                                           const Bags<Id>&, float*, float*, int);                               \
     template Problem embedding_bag_weights_gradient(const Layout&, const uint8_t* const*, const Bags<Id>&,      \
                                                     const float*, const float*, float*, int);
 HOTROW_INSTANTIATE(int32_t)

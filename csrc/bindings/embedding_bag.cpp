@@ -64,11 +64,34 @@ const uint8_t* const* pointers(const Addresses& addresses) {
     return reinterpret_cast<const uint8_t* const*>(addresses.data());
 }
 
-Found forward(const hotrow::Layout& layout, const Addresses& tables, const Ids& ids, const Offsets& offsets,
-              const Weights& weights, int64_t batch, const Floats& pooled, const Floats& sequences, int threads) {
+// Null where there are none.
+const hotrow::RowChecksum* const* checksum_pointers(const Addresses& addresses) {
+    if (addresses.empty()) return nullptr;
+    return reinterpret_cast<const hotrow::RowChecksum* const*>(addresses.data());
+}
+
+Found forward(const hotrow::Layout& layout, const Addresses& tables, const Addresses& checksums, const Ids& ids,
+              const Offsets& offsets, const Weights& weights, int64_t batch, const Floats& pooled,
+              const Floats& sequences, int threads) {
     return with_bags(ids, offsets, weights, batch, [&](const auto& bags) {
-        return hotrow::embedding_bag_forward(layout, pointers(tables), bags, pooled.data(), sequences.data(), threads);
+        return hotrow::embedding_bag_forward(layout, pointers(tables), checksum_pointers(checksums), bags,
+                                             pooled.data(), sequences.data(), threads);
     });
+}
+
+Found verify(const hotrow::Layout& layout, const Addresses& tables, const Addresses& checksums, const Ids& ids,
+             const Offsets& offsets, const Weights& weights, int64_t batch, const FloatsIn& pooled,
+             const FloatsIn& sequences, int threads) {
+    return with_bags(ids, offsets, weights, batch, [&](const auto& bags) {
+        return hotrow::embedding_bag_verify(layout, pointers(tables), checksum_pointers(checksums), bags,
+                                            pooled.data(), sequences.data(), threads);
+    });
+}
+
+void make_checksums(const hotrow::Layout& layout, int64_t table, uintptr_t rows, uintptr_t checksums, int threads) {
+    nb::gil_scoped_release nogil;
+    hotrow::make_checksums(reinterpret_cast<const uint8_t*>(rows), layout.tables[table],
+                           reinterpret_cast<hotrow::RowChecksum*>(checksums), threads);
 }
 
 Found weights_gradient(const hotrow::Layout& layout, const Addresses& tables, const Ids& ids,
@@ -138,8 +161,12 @@ void bind_embedding_bag(nb::module_& module) {
              },
              "kind"_a, "lr"_a, "eps"_a, "beta1"_a, "beta2"_a, "decay"_a, "decoupled"_a, "clip_value"_a.none(),
              "clip_norm"_a.none(), "step"_a, "stochastic"_a);
-    module.def("embedding_bag_forward", forward, "layout"_a, "tables"_a, "ids"_a, "offsets"_a.none(),
+    module.def("embedding_bag_forward", forward, "layout"_a, "tables"_a, "checksums"_a, "ids"_a,
+               "offsets"_a.none(), "weights"_a.none(), "batch"_a, "pooled"_a, "sequences"_a, "threads"_a);
+    module.def("embedding_bag_verify", verify, "layout"_a, "tables"_a, "checksums"_a, "ids"_a, "offsets"_a.none(),
                "weights"_a.none(), "batch"_a, "pooled"_a, "sequences"_a, "threads"_a);
+    module.def("embedding_bag_make_checksums", make_checksums, "layout"_a, "table"_a, "rows"_a, "checksums"_a,
+               "threads"_a);
     module.def("embedding_bag_weights_gradient", weights_gradient, "layout"_a, "tables"_a, "ids"_a,
                "offsets"_a.none(), "batch"_a, "pooled"_a, "sequences"_a, "products"_a, "threads"_a);
     module.def("embedding_bag_backward", backward, "layout"_a, "tables"_a, "states"_a, "salts"_a, "ids"_a,

@@ -20,19 +20,6 @@ struct ById {
     HOTROW_MEMBER float coefficient(int64_t i) const { return weights[i]; }
 };
 
-// Calls run(format) with the type of the format.
-template <typename Run>
-HOTROW_INLINE void with_format(RowFormat format, Run run) {
-    switch (format) {
-        case RowFormat::fp32: return run(Fp32{});
-        case RowFormat::fp16: return run(Fp16{});
-        case RowFormat::bf16: return run(Bf16{});
-        case RowFormat::int8: return run(Int8{});
-        case RowFormat::int4: return run(Int4{});
-        case RowFormat::int2: return run(Int2{});
-    }
-}
-
 template <typename Format>
 HOTROW_INLINE void read_row(const uint8_t* row, int64_t width, float* out) {
     float scale = 1.0f, bias = 0.0f;

@@ -9,6 +9,7 @@
 #endif
 
 #include "block.h"
+#include "hotrow/layout.h"
 
 namespace hotrow::HOTROW_ISA {
 namespace {
@@ -245,6 +246,19 @@ struct Int2 {
         half_parameters(from, scale, bias);
     }
 };
+
+// Calls run(format) with the type of the format.
+template <typename Run>
+HOTROW_INLINE void with_format(RowFormat format, Run run) {
+    switch (format) {
+        case RowFormat::fp32: return run(Fp32{});
+        case RowFormat::fp16: return run(Fp16{});
+        case RowFormat::bf16: return run(Bf16{});
+        case RowFormat::int8: return run(Int8{});
+        case RowFormat::int4: return run(Int4{});
+        case RowFormat::int2: return run(Int2{});
+    }
+}
 
 // Bytes of the stored values of `columns` columns; a quantised row's parameters come after all of them.
 template <typename Format>

@@ -38,6 +38,7 @@ class OptimizerStep:
 def embedding_bag_forward(
     layout: EmbeddingLayout,
     tables: Sequence[int],
+    checksums: Sequence[int],
     ids: Tensor,
     offsets: Tensor | None,
     weights: Tensor | None,
@@ -46,7 +47,29 @@ def embedding_bag_forward(
     sequences: Tensor,
     threads: int,
 ) -> tuple[int, int, int, int] | None:
-    """Fill pooled and sequences; return (kind, where, position, id) of a problem, if any."""
+    """Fill pooled and sequences; return (kind, where, position, id) of a problem, if any.
+
+    Bags are checked where there are ``checksums``.
+    """
+
+def embedding_bag_verify(
+    layout: EmbeddingLayout,
+    tables: Sequence[int],
+    checksums: Sequence[int],
+    ids: Tensor,
+    offsets: Tensor | None,
+    weights: Tensor | None,
+    batch: int,
+    pooled: Tensor,
+    sequences: Tensor,
+    threads: int,
+) -> tuple[int, int, int, int] | None:
+    """Check pooled and sequences; return a problem, if any."""
+
+def embedding_bag_make_checksums(
+    layout: EmbeddingLayout, table: int, rows: int, checksums: int, threads: int
+) -> None:
+    """Write the checksums of a table at the address ``rows`` to the address ``checksums``."""
 
 def embedding_bag_weights_gradient(
     layout: EmbeddingLayout,

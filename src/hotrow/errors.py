@@ -14,6 +14,7 @@
     │   │   └── NonFiniteGradientError  a gradient that reached an embedding table
     │   ├── RequestError     a request to the server that cannot be answered as it is
     │   └── BackendUnavailableError  a backend was asked for by name and is not there
+    ├── SoftErrorDetected      memory or arithmetic gave a wrong number: exit status 1
     └── InternalError          a defect in hotrow: exit status 1
 
 Messages are one line, say what was found and what was expected, and where it helps what to do.
@@ -146,6 +147,29 @@ class RequestError(UserError):
     def __init__(self, message: str, *, status: int = 400) -> None:
         self.status = status
         super().__init__(message)
+
+
+class SoftErrorDetected(HotrowError):  # noqa: N818  # an event, named as the literature does
+    """A lookup that does not agree with its table's checksums: a bit has flipped in memory or in arithmetic.
+
+    What was looked up must not be used. A server should load its artifact again; where that does not help,
+    the machine is faulty.
+
+    Args:
+        feature: the feature that was looked up.
+        table: its table.
+        example: position in the batch.
+    """
+
+    def __init__(self, feature: str, table: str, example: int) -> None:
+        self.feature = feature
+        self.table = table
+        self.example = example
+        super().__init__(
+            f"table {table}: the lookup of example {example} by feature {feature} does not agree with the "
+            "checksums of its rows; the table's memory or the computation is faulty: load the artifact "
+            "again, and if it comes back use another machine"
+        )
 
 
 class InternalError(HotrowError):

@@ -47,9 +47,9 @@ struct Bags {
 
 // Why a batch was refused, and where.
 struct Problem {
-    enum Kind : int64_t { none, bad_id, bad_offset } kind = none;
-    int64_t where = 0;     // bad_id: the feature; bad_offset: the bag f * B + b
-    int64_t position = 0;  // bad_id: among the feature's lookups
+    enum Kind : int64_t { none, bad_id, bad_offset, soft_error } kind = none;
+    int64_t where = 0;     // bad_id, soft_error: the feature; bad_offset: the bag f * B + b
+    int64_t position = 0;  // bad_id: among the feature's lookups; soft_error: among its stream's bags
     int64_t id = 0;
 };
 

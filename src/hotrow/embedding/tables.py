@@ -22,10 +22,10 @@ from hotrow.kernels.embedding_bag import (
     STATES,
     Bags,
     Embedded,
-    Layout,
     Update,
     fused_embedding_bag,
     library,
+    make_checksums,
     sparse_embedding_bag,
 )
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
@@ -101,6 +101,7 @@ class EmbeddingTables(nn.Module):
         features: Sequence[FeatureConfig] | None = None,
         optimizer: TableOptimizerConfig | None = None,
         backend: Backend = "auto",
+        checksums: bool = False,
     ) -> EmbeddingTables:
         """Adopt given weights without copying them, e.g. memory-mapped or shared ones.
 
@@ -111,10 +112,16 @@ class EmbeddingTables(nn.Module):
             features: the F features; None: one summed feature for each table.
             optimizer: the fused optimizer; None: for inference only.
             backend: which implementation of the lookup runs.
+            checksums: detect flipped bits: 8 bytes for each row are made now, which reads all rows, and
+                every lookup is verified with them (``hotrow.kernels.embedding_bag.checksums``) and raises
+                ``SoftErrorDetected`` where it does not agree. The rows must not be written to.
 
         Raises:
+            ConfigError: ``checksums`` together with an optimizer.
             ValueError: a table's weight is missing, or has another shape or dtype than its config says.
         """
+        if checksums and optimizer is not None:
+            raise ConfigError("checksums", checksums, "no checksums of tables with an optimizer: rows change")
         module = cls.__new__(cls)
         nn.Module.__init__(module)
         module._layout = make_layout(tables, features)
@@ -127,6 +134,9 @@ class EmbeddingTables(nn.Module):
                 expected = f"{storage_dtype(table.format)} {shape}"
                 raise ValueError(f"weight of table {table.name}: got {got}, expected {expected}")
         module._set_up(tables, [weights[table.name] for table in tables], optimizer, backend, trains=False)
+        if checksums:
+            module._checks = True
+            module._make_checksums()
         return module
 
     def _set_up(
@@ -146,6 +156,7 @@ class EmbeddingTables(nn.Module):
         self._layout_text = library.layout_text(self._layout)
         self._optimizer_text = "" if optimizer is None else library.optimizer_text(self._update())
         self._trains = trains
+        self._checks = False
         self._wanted = backend
         OPERATOR.select(backend)  # refuses now a backend that is missing
         self._states = () if optimizer is None else STATES[optimizer.kind]
@@ -244,17 +255,31 @@ class EmbeddingTables(nn.Module):
         if torch.compiler.is_compiling():
             return self._embed_compiled(bags, weights)
         if self._optimizer is None:
-            return sparse_embedding_bag(weights, self._layout, bags, backend=self._wanted)
+            return self._embed_unfused(bags, weights)
         per_state = [self._of_each_table(name) for name in self._states]
         states = list(zip(*per_state, strict=True)) if per_state else []
         return fused_embedding_bag(
             weights, states, self._layout, bags, self._next_update, self._anchor, backend=self._wanted
         )
 
+    def _make_checksums(self) -> None:
+        made = make_checksums(self._of_each_table("weight"), self._layout, backend=self._wanted)
+        for index, of_table in enumerate(made):
+            self.register_buffer(f"checksums_{index}", of_table)
+
+    def _embed_unfused(self, bags: Bags, weights: list[Tensor]) -> Embedded:
+        checksums = self._of_each_table("checksums") if self._checks else None
+        return sparse_embedding_bag(weights, self._layout, bags, checksums=checksums, backend=self._wanted)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _embed_uncompiled(self, bags: Bags, weights: list[Tensor]) -> Embedded:
+        """Look up with sparse gradients or checks, which torch.compile does not know: the graph breaks."""
+        return self._embed_unfused(bags, weights)
+
     def _embed_compiled(self, bags: Bags, weights: list[Tensor]) -> Embedded:
         ids = (bags.ids, bags.offsets, bags.weights)
-        if self._optimizer is None and self._trains and torch.is_grad_enabled():
-            result: Embedded = _sparse_uncompiled(weights, self._layout, bags, self._wanted)
+        if self._checks or (self._optimizer is None and self._trains and torch.is_grad_enabled()):
+            result: Embedded = self._embed_uncompiled(bags, weights)
             return result
         trains = self._optimizer is not None and torch.is_grad_enabled()
         if not trains or torch.compiler.is_exporting():
@@ -319,9 +344,5 @@ class EmbeddingTables(nn.Module):
         load_tables(
             self._entries(), state_dict, prefix, missing_keys, unexpected_keys, error_msgs, strict=strict
         )
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _sparse_uncompiled(weights: Sequence[Tensor], layout: Layout, bags: Bags, backend: Backend) -> Embedded:
-    """Look up with sparse gradients, which torch.compile does not know: the graph breaks here."""
-    return sparse_embedding_bag(weights, layout, bags, backend=backend)
+        if self._checks:
+            self._make_checksums()

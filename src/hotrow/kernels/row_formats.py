@@ -62,11 +62,16 @@ def decode_rows(rows: Tensor, row_format: RowFormat, width: int) -> Tensor:
     """Return stored rows (U, ...) as numbers (U, D): float32, or float64 if the rows are that."""
     if row_format in FLOAT_DTYPES:
         return rows if rows.dtype == torch.float64 else rows.float()
+    codes_UD, scale_U, bias_U = quantized_parts(rows, row_format, width)
+    return codes_UD * scale_U.unsqueeze(1) + bias_U.unsqueeze(1)
+
+
+def quantized_parts(rows: Tensor, row_format: RowFormat, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the codes (U, D), scales (U,) and biases (U,) of quantised rows, all float32."""
     bits, payload = BITS[row_format], payload_bytes(row_format, width)
     shifts = torch.arange(0, 8, bits, device=rows.device)
     codes = (rows[:, :payload].int().unsqueeze(2) >> shifts) & (2**bits - 1)
     codes_UD = codes.flatten(1)[:, :width].float()
     stored = rows[:, payload:].clone(memory_format=torch.contiguous_format)  # aligned
     parameters = stored.view(torch.float32 if bits == 8 else torch.float16).float()
-    values_UD: Tensor = codes_UD * parameters[:, :1] + parameters[:, 1:]
-    return values_UD
+    return codes_UD, parameters[:, 0], parameters[:, 1]

@@ -7,7 +7,14 @@ whatever the number of threads. ``reference`` runs anywhere and takes float64 to
 in host memory; ``triton`` tables on a GPU.
 """
 
-from hotrow.kernels.embedding_bag._op import OPERATOR, backward_update, embedding_bag, weights_gradient
+from hotrow.kernels.embedding_bag._op import (
+    OPERATOR,
+    backward_update,
+    embedding_bag,
+    make_checksums,
+    verify_lookup,
+    weights_gradient,
+)
 from hotrow.kernels.embedding_bag._types import (
     ROW_STATES,
     STATES,
@@ -41,6 +48,8 @@ __all__ = [
     "backward_update",
     "embedding_bag",
     "fused_embedding_bag",
+    "make_checksums",
     "sparse_embedding_bag",
+    "verify_lookup",
     "weights_gradient",
 ]

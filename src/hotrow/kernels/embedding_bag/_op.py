@@ -12,10 +12,12 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from hotrow.errors import SoftErrorDetected
 from hotrow.kernels.dispatch import Backend, Operator, Selected
 from hotrow.kernels.embedding_bag._types import (
     ROW_STATES,
     STATES,
+    BadBagError,
     BadIdError,
     BadOffsetsError,
     Bags,
@@ -25,6 +27,7 @@ from hotrow.kernels.embedding_bag._types import (
     States,
     Update,
 )
+from hotrow.kernels.embedding_bag.checksums import CHECKSUM_BYTES
 from hotrow.kernels.embedding_bag.finite import require_finite
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 
@@ -52,7 +55,12 @@ _checked: WeakKeyDictionary[Layout, list[int]] = WeakKeyDictionary()
 
 
 def embedding_bag(
-    tables: Sequence[Tensor], layout: Layout, bags: Bags, *, backend: Backend = "auto"
+    tables: Sequence[Tensor],
+    layout: Layout,
+    bags: Bags,
+    *,
+    checksums: Sequence[Tensor] | None = None,
+    backend: Backend = "auto",
 ) -> Embedded:
     """Look up the rows of every feature's bags, and pool them; not differentiable by itself.
 
@@ -60,6 +68,7 @@ def embedding_bag(
         tables: T tables as ``layout`` says, contiguous.
         layout: the tables and features.
         bags: the ids of B examples.
+        checksums: what ``make_checksums`` gave for the tables: every bag is verified; None: none is.
         backend: which implementation runs.
 
     Returns:
@@ -67,12 +76,50 @@ def embedding_bag(
 
     Raises:
         IndexError: an id is outside its table; names feature, position and id.
+        SoftErrorDetected: a bag does not agree with the checksums.
         ValueError: shapes, dtypes or devices do not fit together.
     """
-    selected = _check(tables, layout, bags, backend)
+    selected = _check(tables, layout, bags, backend, checksums)
     try:
-        return selected.implementation.forward(tables, layout, _contiguous(bags))
-    except (BadIdError, BadOffsetsError) as error:
+        return selected.implementation.forward(tables, layout, _contiguous(bags), checksums)
+    except (BadIdError, BadOffsetsError, BadBagError) as error:
+        _raise(error, layout, bags)
+
+
+def make_checksums(tables: Sequence[Tensor], layout: Layout, *, backend: Backend = "auto") -> list[Tensor]:
+    """Return the checksums (E, 8) uint8 of each table's rows (see ``checksums``); reads all rows.
+
+    Raises:
+        ValueError: the tables are not as ``layout`` says.
+    """
+    selected = OPERATOR.select(backend, device=tables[0].device.type)
+    _check_tables(tables, layout, selected.backend)
+    return selected.implementation.make_checksums(tables, layout)
+
+
+def verify_lookup(
+    tables: Sequence[Tensor],
+    layout: Layout,
+    bags: Bags,
+    checksums: Sequence[Tensor],
+    result: Embedded,
+    *,
+    backend: Backend = "auto",
+) -> None:
+    """Verify what ``embedding_bag`` gave, and the rows it came from.
+
+    Takes what ``embedding_bag`` takes, and its result.
+
+    Raises:
+        IndexError: an id is outside its table.
+        SoftErrorDetected: a bag does not agree with the checksums.
+        ValueError: shapes, dtypes or devices do not fit together.
+    """
+    selected = _check(tables, layout, bags, backend, checksums)
+    result = _check_result(result, layout, bags)
+    try:
+        selected.implementation.verify(tables, layout, _contiguous(bags), checksums, result)
+    except (BadIdError, BadOffsetsError, BadBagError) as error:
         _raise(error, layout, bags)
 
 
@@ -105,7 +152,7 @@ def backward_update(
     """
     selected = _check(tables, layout, bags, backend)
     _check_states(tables, states, layout, update)
-    grad = _check_gradient(grad, layout, bags)
+    grad = _check_result(grad, layout, bags)
     if update.check_finite:
         require_finite(grad, layout)
     try:
@@ -122,7 +169,7 @@ def weights_gradient(
     Takes what ``backward_update`` takes, before that has changed the rows.
     """
     selected = _check(tables, layout, bags, backend)
-    grad = _check_gradient(grad, layout, bags)
+    grad = _check_result(grad, layout, bags)
     try:
         return selected.implementation.weights_gradient(tables, layout, _contiguous(bags), grad)
     except (BadIdError, BadOffsetsError) as error:
@@ -130,14 +177,20 @@ def weights_gradient(
 
 
 def _check(
-    tables: Sequence[Tensor], layout: Layout, bags: Bags, backend: Backend
+    tables: Sequence[Tensor],
+    layout: Layout,
+    bags: Bags,
+    backend: Backend,
+    checksums: Sequence[Tensor] | None = None,
 ) -> Selected[Implementation]:
     _check_bags(bags, layout)
     device = bags.ids.device
     selected = OPERATOR.select(backend, device=device.type)
-    addresses = [table.data_ptr() for table in tables]
+    addresses = [tensor.data_ptr() for tensor in (*tables, *(checksums or ()))]
     if _checked.get(layout) != addresses or selected.backend == "reference":
         _check_tables(tables, layout, selected.backend)
+        if checksums is not None:
+            _check_checksums(tables, layout, checksums)
         _checked[layout] = addresses
     if tables[0].device != device:
         raise ValueError(f"ids: on {device}, the tables are on {tables[0].device}")
@@ -195,6 +248,18 @@ def _check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> Non
             raise ValueError(f"table {spec.name}: got {spec.rows} rows, expected fewer than 2**32")
 
 
+def _check_checksums(tables: Sequence[Tensor], layout: Layout, checksums: Sequence[Tensor]) -> None:
+    if len(checksums) != len(tables):
+        raise ValueError(f"checksums: got those of {len(checksums)} tables, expected {len(tables)}")
+    for checksum, spec in zip(checksums, layout.tables, strict=True):
+        expected = (spec.rows, CHECKSUM_BYTES)
+        if tuple(checksum.shape) != expected or checksum.dtype != torch.uint8:
+            got = f"{checksum.dtype} {tuple(checksum.shape)}"
+            raise ValueError(f"checksums of table {spec.name}: got {got}, expected torch.uint8 {expected}")
+        if not checksum.is_contiguous() or checksum.device != tables[0].device:
+            raise ValueError(f"checksums of table {spec.name}: expected contiguous, on the tables' device")
+
+
 def _check_states(tables: Sequence[Tensor], states: States, layout: Layout, update: Update) -> None:
     names = STATES[update.kind]
     if names and len(states) != len(tables):
@@ -216,38 +281,47 @@ def _check_states(tables: Sequence[Tensor], states: States, layout: Layout, upda
                 )
 
 
-def _check_gradient(grad: Embedded, layout: Layout, bags: Bags) -> Embedded:
+def _check_result(result: Embedded, layout: Layout, bags: Bags) -> Embedded:
     pooled_shape = (bags.batch_size, layout.pooled_width)
-    if grad.pooled.shape != pooled_shape:
-        raise ValueError(f"gradient: got shape {tuple(grad.pooled.shape)}, expected {pooled_shape}")
+    if result.pooled.shape != pooled_shape:
+        raise ValueError(
+            f"result or gradient: got shape {tuple(result.pooled.shape)}, expected {pooled_shape}"
+        )
     size = layout.sequences_size(bags) if layout.sequence_features else 0
-    if grad.sequences.shape != (size,):
-        raise ValueError(f"gradient of sequences: got {tuple(grad.sequences.shape)}, expected ({size},)")
-    dtype = torch.float64 if grad.pooled.dtype == torch.float64 else torch.float32
-    return Embedded(grad.pooled.to(dtype).contiguous(), grad.sequences.to(dtype).contiguous())
+    if result.sequences.shape != (size,):
+        raise ValueError(f"sequences: got shape {tuple(result.sequences.shape)}, expected ({size},)")
+    dtype = torch.float64 if result.pooled.dtype == torch.float64 else torch.float32
+    return Embedded(result.pooled.to(dtype).contiguous(), result.sequences.to(dtype).contiguous())
 
 
-def _raise(error: BadIdError | BadOffsetsError, layout: Layout, bags: Bags) -> NoReturn:
-    if isinstance(error, BadIdError):
-        feature = layout.features[error.feature]
-        table = layout.tables[feature.table]
-        raise IndexError(
-            f"feature {feature.name}: id {error.bad_id} at {_place(error, bags)} is outside table "
-            f"{table.name} of {table.rows} rows"
+def _raise(error: BadIdError | BadOffsetsError | BadBagError, layout: Layout, bags: Bags) -> NoReturn:
+    if isinstance(error, BadOffsetsError):
+        index, bag = divmod(error.bag, max(bags.batch_size, 1))
+        name = layout.features[min(index, len(layout.features) - 1)].name
+        raise ValueError(
+            f"offsets: bag {bag} of feature {name}: expected offsets that begin at 0, never decrease and "
+            f"end at the number of ids, {bags.ids.numel()}"
         ) from None
-    index, bag = divmod(error.bag, max(bags.batch_size, 1))
-    name = layout.features[min(index, len(layout.features) - 1)].name
-    raise ValueError(
-        f"offsets: bag {bag} of feature {name}: expected "
-        f"offsets that begin at 0, never decrease and end at the number of ids, {bags.ids.numel()}"
+    feature = layout.features[error.feature]
+    table = layout.tables[feature.table]
+    if isinstance(error, BadBagError):
+        is_lookup = feature.pooling == "none"
+        example = _example(bags, error.feature, error.position)[0] if is_lookup else error.position
+        raise SoftErrorDetected(feature.name, table.name, example) from None
+    example, position = _example(bags, error.feature, error.position)
+    place = f"example {example}" if bags.offsets is None else f"example {example}, position {position}"
+    raise IndexError(
+        f"feature {feature.name}: id {error.bad_id} at {place} is outside table "
+        f"{table.name} of {table.rows} rows"
     ) from None
 
 
-def _place(error: BadIdError, bags: Bags) -> str:
+def _example(bags: Bags, feature: int, lookup: int) -> tuple[int, int]:
+    """Return the example of one of a feature's lookups, and the lookup's position there."""
     if bags.offsets is None:
-        return f"example {error.position}"
-    first = error.feature * bags.batch_size
+        return lookup, 0
+    first = feature * bags.batch_size
     ends = bags.offsets[first : first + bags.batch_size + 1]
-    at = error.position + int(ends[0])
+    at = lookup + int(ends[0])
     bag = int(torch.searchsorted(ends, at, right=True)) - 1
-    return f"example {bag}, position {at - int(ends[bag])}"
+    return bag, at - int(ends[bag])

@@ -209,13 +209,29 @@ States = Sequence[Sequence[Tensor]]
 class Implementation(Protocol):
     """The functions that every backend of ``embedding_bag`` has; arguments are checked before."""
 
-    def forward(self, tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
-        """Look up and pool; an empty bag gives zeros.
+    def forward(
+        self, tables: Sequence[Tensor], layout: Layout, bags: Bags, checksums: Sequence[Tensor] | None = None
+    ) -> Embedded:
+        """Look up and pool; an empty bag gives zeros. Verifies where ``checksums`` are given.
 
         Raises:
             BadIdError: an id is outside its table.
             BadOffsetsError: offsets decrease.
+            BadBagError: a bag does not agree with the checksums.
         """
+
+    def make_checksums(self, tables: Sequence[Tensor], layout: Layout) -> list[Tensor]:
+        """Return the checksums (E, 8) uint8 of each table's rows."""
+
+    def verify(
+        self,
+        tables: Sequence[Tensor],
+        layout: Layout,
+        bags: Bags,
+        checksums: Sequence[Tensor],
+        result: Embedded,
+    ) -> None:
+        """Check what ``forward`` gave; raises as that does."""
 
     def backward_update(
         self,
@@ -250,3 +266,12 @@ class BadOffsetsError(Exception):
     def __init__(self, bag: int) -> None:
         self.bag = bag  # f * B + b
         super().__init__(bag)
+
+
+class BadBagError(Exception):
+    """The first bag, in order of features, whose rows or result do not agree with the checksums."""
+
+    def __init__(self, feature: int, position: int) -> None:
+        self.feature = feature
+        self.position = position  # among the feature's bags; without pooling among its lookups
+        super().__init__(feature, position)

@@ -44,12 +44,19 @@ def fused_embedding_bag(
 
 
 def sparse_embedding_bag(
-    tables: Sequence[Tensor], layout: Layout, bags: Bags, *, backend: Backend = "auto"
+    tables: Sequence[Tensor],
+    layout: Layout,
+    bags: Bags,
+    *,
+    checksums: Sequence[Tensor] | None = None,
+    backend: Backend = "auto",
 ) -> Embedded:
     """Look up with sparse (COO, uncoalesced) gradients for each of ``tables``, fp32, fp16 or bf16."""
     if not torch.is_grad_enabled():
-        return embedding_bag(tables, layout, bags, backend=backend)
-    pooled, sequences = _Sparse.apply(bags.ids, bags.offsets, bags.weights, layout, backend, *tables)  # type: ignore[no-untyped-call]
+        return embedding_bag(tables, layout, bags, checksums=checksums, backend=backend)
+    pooled, sequences = _Sparse.apply(  # type: ignore[no-untyped-call]
+        bags.ids, bags.offsets, bags.weights, layout, backend, checksums, *tables
+    )
     return Embedded(pooled, sequences)
 
 
@@ -106,12 +113,14 @@ class _Sparse(torch.autograd.Function):
         weights: Tensor | None,
         layout: Layout,
         backend: Backend,
+        checksums: Sequence[Tensor] | None,
         *tables: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(ids, offsets, weights, *tables)
         ctx.layout, ctx.backend = layout, backend
         bags = Bags(ids, offsets, len(layout.features), _detached(weights))
-        result = embedding_bag([table.detach() for table in tables], layout, bags, backend=backend)
+        rows = [table.detach() for table in tables]
+        result = embedding_bag(rows, layout, bags, checksums=checksums, backend=backend)
         return result.pooled, result.sequences
 
     @staticmethod
@@ -130,7 +139,7 @@ class _Sparse(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             detached = [table.detach() for table in tables]
             of_weights = weights_gradient(detached, layout, bags, grad, backend=ctx.backend)
-        return None, None, of_weights, None, None, *grads
+        return None, None, of_weights, None, None, None, *grads
 
 
 def _detached(weights: Tensor | None) -> Tensor | None:

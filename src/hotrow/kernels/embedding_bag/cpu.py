@@ -16,6 +16,7 @@ from torch import Tensor
 from hotrow.kernels import _compiled
 from hotrow.kernels.dispatch import note_path
 from hotrow.kernels.embedding_bag._types import (
+    BadBagError,
     BadIdError,
     BadOffsetsError,
     Bags,
@@ -26,7 +27,9 @@ from hotrow.kernels.embedding_bag._types import (
     States,
     Update,
 )
+from hotrow.kernels.embedding_bag.checksums import CHECKSUM_BYTES
 from hotrow.kernels.embedding_bag.rounding import rounding_salt
+from hotrow.kernels.memory import prefer_huge_pages
 from hotrow.kernels.row_formats import RowFormat, row_bytes
 
 _compiled.require()  # makes it share torch's OpenMP
@@ -38,18 +41,22 @@ _POOLINGS: Final = {name: number for number, name in enumerate(get_args(Pooling)
 _OPTIMIZERS: Final = {name: number for number, name in enumerate(get_args(OptimizerKind))}
 
 _BAD_ID: Final = 1  # Problem::Kind
+_SOFT_ERROR: Final = 3
 
 _layouts: WeakKeyDictionary[Layout, _kernels.EmbeddingLayout] = WeakKeyDictionary()
 
 
-def forward(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
-    """Look up and pool."""
+def forward(
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, checksums: Sequence[Tensor] | None = None
+) -> Embedded:
+    """Look up and pool; verify bags while their rows are in the cache."""
     note_path("embedding_bag_forward", "cpu")
     pooled = torch.empty(bags.batch_size, layout.pooled_width)
     sequences = torch.empty(layout.sequences_size(bags) if layout.sequence_features else 0)
     found = _kernels.embedding_bag_forward(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
+        [] if checksums is None else [checksum.data_ptr() for checksum in checksums],
         bags.ids,
         bags.offsets,
         bags.weights,
@@ -60,6 +67,40 @@ def forward(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
     )
     _require_none(found)
     return Embedded(pooled, sequences)
+
+
+def make_checksums(tables: Sequence[Tensor], layout: Layout) -> list[Tensor]:
+    """Return the checksums of each table's rows."""
+    note_path("embedding_bag_checksums", "cpu")
+    checksums = []
+    for index, (table, spec) in enumerate(zip(tables, layout.tables, strict=True)):
+        of_rows = torch.empty(spec.rows, CHECKSUM_BYTES, dtype=torch.uint8)
+        prefer_huge_pages(of_rows)
+        _kernels.embedding_bag_make_checksums(
+            _compiled_layout(layout), index, table.data_ptr(), of_rows.data_ptr(), torch.get_num_threads()
+        )
+        checksums.append(of_rows)
+    return checksums
+
+
+def verify(
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, checksums: Sequence[Tensor], result: Embedded
+) -> None:
+    """Check a lookup's rows and results."""
+    note_path("embedding_bag_verify", "cpu")
+    found = _kernels.embedding_bag_verify(
+        _compiled_layout(layout),
+        [table.data_ptr() for table in tables],
+        [checksum.data_ptr() for checksum in checksums],
+        bags.ids,
+        bags.offsets,
+        bags.weights,
+        bags.batch_size,
+        result.pooled,
+        result.sequences,
+        torch.get_num_threads(),
+    )
+    _require_none(found)
 
 
 def backward_update(
@@ -135,4 +176,6 @@ def _require_none(found: tuple[int, int, int, int] | None) -> None:
     kind, where, position, bad_id = found
     if kind == _BAD_ID:
         raise BadIdError(where, position, bad_id)
+    if kind == _SOFT_ERROR:
+        raise BadBagError(where, position)
     raise BadOffsetsError(where)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hotrow.kernels.dispatch import note_path
 from hotrow.kernels.embedding_bag._types import (
+    BadBagError,
     BadIdError,
     BadOffsetsError,
     Bags,
@@ -21,13 +22,16 @@ from hotrow.kernels.embedding_bag._types import (
     States,
     Update,
 )
+from hotrow.kernels.embedding_bag.checksums import Rows, first_bad_bag, sum_rows
 from hotrow.kernels.embedding_bag.optimizers import step_rows
 from hotrow.kernels.embedding_bag.rounding import random_words, round_rows, rounding_salt
 from hotrow.kernels.row_formats import decode_rows
 
 
-def forward(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
-    """Look up and pool."""
+def forward(
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, checksums: Sequence[Tensor] | None = None
+) -> Embedded:
+    """Look up and pool, then verify."""
     note_path("embedding_bag_forward", "reference")
     _check_offsets(bags)
     dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
@@ -44,7 +48,36 @@ def forward(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
         else:
             pooled.append(out)
     empty = torch.empty(bags.batch_size, 0, dtype=dtype, device=bags.ids.device)
-    return Embedded(torch.cat([empty, *pooled], dim=1), torch.cat(sequences))
+    result = Embedded(torch.cat([empty, *pooled], dim=1), torch.cat(sequences))
+    if checksums is not None:
+        verify(tables, layout, bags, checksums, result)
+    return result
+
+
+def make_checksums(tables: Sequence[Tensor], layout: Layout) -> list[Tensor]:
+    """Return the checksums of each table's rows."""
+    note_path("embedding_bag_checksums", "reference")
+    return [sum_rows(table, spec) for table, spec in zip(tables, layout.tables, strict=True)]
+
+
+def verify(
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, checksums: Sequence[Tensor], result: Embedded
+) -> None:
+    """Check a lookup's rows and results."""
+    note_path("embedding_bag_verify", "reference")
+    _check_offsets(bags)
+    of_features = _of_features(layout, bags, result)
+    for feature, spec in enumerate(layout.features):
+        lookups = feature_lookups(layout, bags, feature)
+        rows_L = Rows(
+            tables[spec.table][lookups.ids],
+            checksums[spec.table][lookups.ids],
+            lookups.places,
+            lookups.weights,
+        )
+        bad = first_bad_bag(rows_L, of_features[feature], mean=spec.pooling == "mean")
+        if bad is not None:
+            raise BadBagError(feature, bad)
 
 
 def backward_update(
@@ -75,7 +108,7 @@ def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad:
     note_path("embedding_bag_weights_gradient", "reference")
     assert bags.weights is not None
     result = torch.zeros_like(bags.weights)
-    flat_grads = _grads_of_features(layout, bags, grad)
+    flat_grads = _of_features(layout, bags, grad)
     for feature, spec in enumerate(layout.features):
         lookups = feature_lookups(layout, bags, feature)
         table = layout.tables[spec.table]
@@ -90,7 +123,7 @@ def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad:
 
 def gather_gradients(layout: Layout, bags: Bags, grad: Embedded) -> list[tuple[Tensor, Tensor]]:
     """Return for each table the row id (L,) and gradient (L, D) of every lookup, padding left out."""
-    flat_grads = _grads_of_features(layout, bags, grad)
+    flat_grads = _of_features(layout, bags, grad)
     of_table: list[list[tuple[Tensor, Tensor]]] = [[] for _ in layout.tables]
     for feature, spec in enumerate(layout.features):
         lookups = feature_lookups(layout, bags, feature)
@@ -162,18 +195,18 @@ def feature_lookups(layout: Layout, bags: Bags, feature: int) -> Lookups:
     return Lookups(ids, kept, places, None if weights is None else weights[kept], factors, total)
 
 
-def _grads_of_features(layout: Layout, bags: Bags, grad: Embedded) -> list[Tensor]:
-    """Return each feature's part of the gradient, (B, D) or (L_f, D)."""
+def _of_features(layout: Layout, bags: Bags, result: Embedded) -> list[Tensor]:
+    """Return each feature's part of a result or its gradient, (B, D) or (L_f, D)."""
     parts, place = [], 0
     for feature, spec in enumerate(layout.features):
         width = layout.tables[spec.table].width
         if spec.pooling == "none":
             size = bags.count(feature) * width
-            parts.append(grad.sequences[place : place + size].view(-1, width))
+            parts.append(result.sequences[place : place + size].view(-1, width))
             place += size
         else:
             column = layout.columns[feature]
-            parts.append(grad.pooled[:, column : column + width])
+            parts.append(result.pooled[:, column : column + width])
     return parts
 
 
