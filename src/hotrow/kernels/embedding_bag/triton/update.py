@@ -1,0 +1,220 @@
+"""The update: each touched row's gradients are summed and its optimizer stepped in one launch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from hotrow.kernels.embedding_bag._types import ROW_STATES, STATES, Layout, States, Update
+from hotrow.kernels.embedding_bag.rounding import rounding_salt
+from hotrow.kernels.embedding_bag.triton.launch import tile
+from hotrow.kernels.embedding_bag.triton.plan import (
+    TABLE_ADDRESS,
+    TABLE_BASE,
+    TABLE_FIELDS,
+    TABLE_INDEX,
+    TABLE_STATE,
+    Group,
+    Plan,
+)
+from hotrow.kernels.embedding_bag.triton.rounding import random_words, to_bf16, to_fp16
+from hotrow.kernels.embedding_bag.triton.rows import load_rows, pointers
+from hotrow.kernels.embedding_bag.triton.segments import Segments, sum_segments
+from hotrow.kernels.embedding_bag.triton.step import step_rows
+
+
+def update_rows(layout: Layout, plan: Plan, segments: Segments, update: Update, states: States) -> None:
+    """Step every touched row once: one launch for each row format and width."""
+    rounds = update.stochastic and any(group.format != "fp32" for group in plan.groups)
+    salts_T = _salts(layout, update, plan.records.device) if rounds else plan.records
+    for number, group in enumerate(plan.groups):
+        first, last = segments.bounds[number], segments.bounds[number + 1]
+        if first == last:
+            continue
+        tables = group.last - group.first
+        blocks = tile(group.width)
+        _update_kernel[(triton.cdiv(last - first, blocks["BLOCK_N"]),)](
+            plan.records[group.first :],
+            segments.keys,
+            segments.starts,
+            segments.counts,
+            segments.sources,
+            segments.sources if segments.scales is None else segments.scales,
+            salts_T,
+            first,
+            last,
+            tables,
+            *_numbers(update),
+            KIND=update.kind,
+            CLIPS_NORM=update.clip_norm is not None,
+            DECAY=update.decay if update.weight_decay else "none",
+            FORMAT=group.format,
+            WIDTH=group.width,
+            ROW_BYTES=group.row_bytes,
+            STATE_BYTES=_state_bytes(update, group),
+            ALIGNED=group.aligned,
+            STATES_ALIGNED=_states_aligned(states, group),
+            SCALED=segments.scales is not None,
+            STOCHASTIC=update.stochastic and group.format != "fp32",
+            BLOCK_T=triton.next_power_of_2(tables),
+            **blocks,
+        )
+
+
+def _numbers(update: Update) -> Sequence[float]:
+    """Return the optimizer's numbers in the order in which ``step_rows`` takes them."""
+    return (
+        float(update.lr),
+        float(update.eps),
+        float(update.beta1),
+        float(update.beta2),
+        1.0 - update.beta1,
+        1.0 - update.beta2,
+        1.0 - update.beta1**update.step,
+        1.0 - update.beta2**update.step,
+        float(update.weight_decay),
+        1.0 - update.lr * update.weight_decay,
+        math.inf if update.clip_value is None else float(update.clip_value),
+        math.inf if update.clip_norm is None else float(update.clip_norm),
+    )
+
+
+def _salts(layout: Layout, update: Update, device: torch.device) -> Tensor:
+    salts = [rounding_salt(update.seed, update.step, table) for table in range(len(layout.tables))]
+    return torch.tensor(salts, dtype=torch.int64).to(device)
+
+
+def _state_bytes(update: Update, group: Group) -> int:
+    """Return the bytes of one row's state."""
+    per_row = any((update.kind, name) in ROW_STATES for name in STATES[update.kind])
+    return 4 if per_row else 4 * group.width
+
+
+def _states_aligned(states: States, group: Group) -> bool:
+    return group.width % 4 == 0 and all(state.data_ptr() % 16 == 0 for table in states for state in table)
+
+
+@triton.jit
+def _update_kernel(
+    records: Any,
+    keys: Any,
+    starts: Any,
+    counts: Any,
+    sources: Any,
+    scales: Any,
+    salts: Any,
+    first: Any,
+    last: Any,
+    tables: Any,
+    lr: Any,
+    eps: Any,
+    beta1: Any,
+    beta2: Any,
+    rest1: Any,
+    rest2: Any,
+    correction1: Any,
+    correction2: Any,
+    weight_decay: Any,
+    kept: Any,
+    clip_value: Any,
+    clip_norm: Any,
+    KIND: tl.constexpr,
+    CLIPS_NORM: tl.constexpr,
+    DECAY: tl.constexpr,
+    FORMAT: tl.constexpr,
+    WIDTH: tl.constexpr,
+    ROW_BYTES: tl.constexpr,
+    STATE_BYTES: tl.constexpr,
+    ALIGNED: tl.constexpr,
+    STATES_ALIGNED: tl.constexpr,
+    SCALED: tl.constexpr,
+    STOCHASTIC: tl.constexpr,
+    BLOCK_T: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+) -> None:
+    """Step a block of touched rows, which may be of several tables of one group."""
+    segment_N = first + tl.program_id(0).to(tl.int64) * BLOCK_N + tl.arange(0, BLOCK_N)
+    column_D = tl.arange(0, BLOCK_D)
+    mask_N, mask_D = segment_N < last, column_D < WIDTH
+    key_N = tl.load(keys + segment_N, mask=mask_N, other=0).to(tl.int64)
+    record_N = records + _table_of(records, tables, key_N, BLOCK_T) * TABLE_FIELDS
+    row_N = key_N - tl.load(record_N + TABLE_BASE, mask=mask_N, other=0)
+    address_N = tl.load(record_N + TABLE_ADDRESS, mask=mask_N, other=0) + row_N * ROW_BYTES
+    state_N = tl.load(record_N + TABLE_STATE, mask=mask_N, other=0) + row_N * STATE_BYTES
+    state2_N = tl.load(record_N + TABLE_STATE + 1, mask=mask_N, other=0) + row_N * STATE_BYTES
+    grad_ND = sum_segments(
+        starts, counts, sources, scales, segment_N, mask_N, column_D, mask_D, WIDTH, SCALED, BLOCK_N, BLOCK_D
+    )
+    value_ND = load_rows(address_N, column_D, mask_N, mask_D, FORMAT, WIDTH, ALIGNED)
+    value_ND = step_rows(
+        value_ND,
+        grad_ND,
+        state_N,
+        state2_N,
+        column_D,
+        mask_N,
+        mask_D,
+        lr,
+        eps,
+        beta1,
+        beta2,
+        rest1,
+        rest2,
+        correction1,
+        correction2,
+        weight_decay,
+        kept,
+        clip_value,
+        clip_norm,
+        KIND,
+        CLIPS_NORM,
+        DECAY,
+        WIDTH,
+        STATES_ALIGNED,
+    )
+    word_ND = tl.zeros((BLOCK_N, BLOCK_D), tl.uint32)
+    if STOCHASTIC:
+        salt_N = tl.load(salts + tl.load(record_N + TABLE_INDEX, mask=mask_N, other=0))
+        word_ND = random_words(row_N, column_D, salt_N)
+    _store_rows(address_N, column_D, value_ND, word_ND, mask_N, mask_D, FORMAT, ALIGNED, STOCHASTIC)
+
+
+@triton.jit
+def _table_of(records: Any, tables: Any, key_N: Any, BLOCK_T: tl.constexpr) -> Any:
+    """Return the position, in its group, of the table that each key belongs to."""
+    table_T = tl.arange(0, BLOCK_T)
+    base_T = tl.load(records + table_T * TABLE_FIELDS + TABLE_BASE, mask=table_T < tables, other=2**62)
+    return tl.sum((base_T[None, :] <= key_N[:, None]).to(tl.int32), axis=1) - 1
+
+
+@triton.jit
+def _store_rows(
+    address_N: Any,
+    column_D: Any,
+    value_ND: Any,
+    word_ND: Any,
+    mask_N: Any,
+    mask_D: Any,
+    FORMAT: tl.constexpr,
+    ALIGNED: tl.constexpr,
+    STOCHASTIC: tl.constexpr,
+) -> None:
+    mask_ND = mask_N[:, None] & mask_D[None, :]
+    if FORMAT == "fp32":
+        pointer_N = pointers(address_N, tl.float32, ALIGNED)
+        tl.store(pointer_N[:, None] + column_D[None, :], value_ND, mask=mask_ND)
+    elif FORMAT == "fp16":
+        pointer_N = pointers(address_N, tl.float16, ALIGNED)
+        half_ND = to_fp16(value_ND, word_ND, STOCHASTIC)
+        tl.store(pointer_N[:, None] + column_D[None, :], half_ND, mask=mask_ND)
+    else:
+        pointer_N = pointers(address_N, tl.uint16, ALIGNED)
+        bits_ND = to_bf16(value_ND, word_ND, STOCHASTIC)
+        tl.store(pointer_N[:, None] + column_D[None, :], bits_ND, mask=mask_ND)
