@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 import triton
 import triton.language as tl
@@ -12,8 +11,8 @@ from hotrow.kernels.embedding_bag.triton.plan import PADDED, PADDING
 
 @triton.jit
 def bag_bounds(
-    offsets: Any, bag_B: Any, mask_B: Any, feature: Any, batch: Any, num_features: Any, JAGGED: tl.constexpr
-) -> Any:
+    offsets: tl.tensor, bag_B: tl.tensor, mask_B: tl.tensor, feature: tl.tensor, batch: tl.tensor, num_features: tl.tensor, JAGGED: tl.constexpr
+) -> tl.tensor:
     """Return where in ``ids`` the lookups of each bag of a feature begin and end."""
     if JAGGED:
         first_B = tl.load(offsets + feature * batch + bag_B, mask=mask_B, other=0)
@@ -26,8 +25,8 @@ def bag_bounds(
 
 @triton.jit
 def place_in_feature(
-    offsets: Any, position: Any, bag: Any, feature: Any, batch: Any, JAGGED: tl.constexpr
-) -> Any:
+    offsets: tl.tensor, position: tl.tensor, bag: tl.tensor, feature: tl.tensor, batch: tl.tensor, JAGGED: tl.constexpr
+) -> tl.tensor:
     """Return the numbers, within the feature, of lookups at ``position`` in ``ids``."""
     if JAGGED:
         place = position - tl.load(offsets + feature * batch)
@@ -37,7 +36,7 @@ def place_in_feature(
 
 
 @triton.jit
-def load_ids(ids: Any, position: Any, inside: Any, record: Any) -> Any:
+def load_ids(ids: tl.tensor, position: tl.tensor, inside: tl.tensor, record: tl.tensor) -> tl.tensor:
     """Return ids as int64, and which of them are there and not padding."""
     row = tl.load(ids + position, mask=inside, other=0).to(tl.int64)
     padded = (tl.load(record + PADDED) == 1) & (row == tl.load(record + PADDING))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import triton
@@ -73,16 +72,16 @@ def look_up(tables: Sequence[Tensor], layout: Layout, bags: Bags, starts_F: Tens
 
 @triton.jit
 def _lookup_kernel(
-    records: Any,
-    ids: Any,
-    offsets: Any,
-    weights: Any,
-    starts: Any,
-    pooled: Any,
-    sequences: Any,
-    batch: Any,
-    num_features: Any,
-    pooled_width: Any,
+    records: tl.tensor,
+    ids: tl.tensor,
+    offsets: tl.tensor,
+    weights: tl.tensor,
+    starts: tl.tensor,
+    pooled: tl.tensor,
+    sequences: tl.tensor,
+    batch: tl.tensor,
+    num_features: tl.tensor,
+    pooled_width: tl.tensor,
     FORMAT: tl.constexpr,
     WIDTH: tl.constexpr,
     ROW_BYTES: tl.constexpr,

@@ -5,14 +5,13 @@ bf16 is made by hand, as its 16 bits: Triton's interpreter rounds it otherwise t
 
 from __future__ import annotations
 
-from typing import Any
 
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def random_words(row_U: Any, column_D: Any, salt_U: Any) -> Any:
+def random_words(row_U: tl.tensor, column_D: tl.tensor, salt_U: tl.tensor) -> tl.tensor:
     """Return the random words (U, D), uint32, of rows (U,) int64 under salts (U,)."""
     low_U = (row_U & 0xFFFFFFFF).to(tl.uint32)
     high_U = (row_U >> 32).to(tl.uint32)
@@ -21,7 +20,7 @@ def random_words(row_U: Any, column_D: Any, salt_U: Any) -> Any:
 
 
 @triton.jit
-def _mix(x: Any) -> Any:
+def _mix(x: tl.tensor) -> tl.tensor:
     x = x ^ (x >> 16)
     x = x * 0x7FEB352D
     x = x ^ (x >> 15)
@@ -30,7 +29,7 @@ def _mix(x: Any) -> Any:
 
 
 @triton.jit
-def to_bf16(value_UD: Any, word_UD: Any, STOCHASTIC: tl.constexpr) -> Any:
+def to_bf16(value_UD: tl.tensor, word_UD: tl.tensor, STOCHASTIC: tl.constexpr) -> tl.tensor:
     """Return float32 values as the bits of bf16, uint16: rounded by chance or to nearest even."""
     bits_UD = value_UD.to(tl.uint32, bitcast=True)
     if STOCHASTIC:
@@ -42,7 +41,7 @@ def to_bf16(value_UD: Any, word_UD: Any, STOCHASTIC: tl.constexpr) -> Any:
 
 
 @triton.jit
-def to_fp16(value_UD: Any, word_UD: Any, STOCHASTIC: tl.constexpr) -> Any:
+def to_fp16(value_UD: tl.tensor, word_UD: tl.tensor, STOCHASTIC: tl.constexpr) -> tl.tensor:
     """Return float32 values as fp16, rounded by chance (then saturating) or to nearest even."""
     if STOCHASTIC:
         bits_UD = value_UD.to(tl.uint32, bitcast=True)

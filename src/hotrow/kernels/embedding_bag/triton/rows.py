@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def pointers(address_N: Any, DTYPE: tl.constexpr, ALIGNED: tl.constexpr) -> Any:
+def pointers(address_N: tl.tensor, DTYPE: tl.constexpr, ALIGNED: tl.constexpr) -> tl.tensor:
     """Return addresses in bytes (N,) as pointers; ``ALIGNED`` ones are multiples of 16."""
     pointer_N = address_N.to(tl.pointer_type(DTYPE))
     if ALIGNED:
@@ -18,7 +17,7 @@ def pointers(address_N: Any, DTYPE: tl.constexpr, ALIGNED: tl.constexpr) -> Any:
 
 
 @triton.jit
-def load_float32(address_N: Any, column_D: Any, mask_ND: Any, ALIGNED: tl.constexpr) -> Any:
+def load_float32(address_N: tl.tensor, column_D: tl.tensor, mask_ND: tl.tensor, ALIGNED: tl.constexpr) -> tl.tensor:
     """Return float32 rows (N, D); zeros where masked out."""
     pointer_N = pointers(address_N, tl.float32, ALIGNED)
     return tl.load(pointer_N[:, None] + column_D[None, :], mask=mask_ND, other=0.0)
@@ -26,14 +25,14 @@ def load_float32(address_N: Any, column_D: Any, mask_ND: Any, ALIGNED: tl.conste
 
 @triton.jit
 def load_rows(
-    address_N: Any,
-    column_D: Any,
-    mask_N: Any,
-    mask_D: Any,
+    address_N: tl.tensor,
+    column_D: tl.tensor,
+    mask_N: tl.tensor,
+    mask_D: tl.tensor,
     FORMAT: tl.constexpr,
     WIDTH: tl.constexpr,
     ALIGNED: tl.constexpr,
-) -> Any:
+) -> tl.tensor:
     """Return rows as float32 (N, D), zeros where masked out.
 
     bf16 is widened by hand: Triton's interpreter rounds it otherwise than a GPU does.
@@ -60,14 +59,14 @@ def load_rows(
 
 @triton.jit
 def _load_codes(
-    address_N: Any,
-    column_D: Any,
-    mask_N: Any,
-    mask_ND: Any,
+    address_N: tl.tensor,
+    column_D: tl.tensor,
+    mask_N: tl.tensor,
+    mask_ND: tl.tensor,
     BITS: tl.constexpr,
     WIDTH: tl.constexpr,
     ALIGNED: tl.constexpr,
-) -> Any:
+) -> tl.tensor:
     pointer_N = pointers(address_N, tl.uint8, ALIGNED)
     bit_D = column_D * BITS
     byte_ND = tl.load(pointer_N[:, None] + (bit_D // 8)[None, :], mask=mask_ND, other=0)
@@ -84,7 +83,7 @@ def _load_codes(
 
 
 @triton.jit
-def _half_word(pointer_N: Any, mask_N: Any) -> Any:
+def _half_word(pointer_N: tl.tensor, mask_N: tl.tensor) -> tl.tensor:
     """Return two bytes, the lower first, as uint16: rows of odd length leave them unaligned."""
     low_N = tl.load(pointer_N, mask=mask_N, other=0).to(tl.uint16)
     high_N = tl.load(pointer_N + 1, mask=mask_N, other=0).to(tl.uint16)
@@ -92,6 +91,6 @@ def _half_word(pointer_N: Any, mask_N: Any) -> Any:
 
 
 @triton.jit
-def _word(pointer_N: Any, mask_N: Any) -> Any:
+def _word(pointer_N: tl.tensor, mask_N: tl.tensor) -> tl.tensor:
     low_N = _half_word(pointer_N, mask_N).to(tl.uint32)
     return low_N | (_half_word(pointer_N + 2, mask_N).to(tl.uint32) << 16)

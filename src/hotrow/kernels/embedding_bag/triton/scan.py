@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import triton
@@ -42,6 +41,7 @@ class Keyed:
         scales: (n,) float32 that the gradient is multiplied by; None for ones.
         flags: (2,) as ``raise_flags`` takes them.
         absent: number of rows of all tables.
+        aligned: whether every gradient's row begins at a multiple of 16 bytes.
     """
 
     keys: Tensor
@@ -49,6 +49,7 @@ class Keyed:
     scales: Tensor | None
     flags: Tensor
     absent: int
+    aligned: bool
 
 
 def sequence_starts(layout: Layout, bags: Bags) -> Tensor:
@@ -89,6 +90,8 @@ def gather_keys(layout: Layout, bags: Bags, records: Tensor, starts_F: Tensor, g
         torch.empty(ids.numel(), dtype=torch.float32, device=ids.device) if has_scales else None,
         _new_flags(bags),
         absent,
+        all(table.width % 4 == 0 for table in layout.tables)
+        and (grad.pooled.data_ptr() | grad.sequences.data_ptr()) % 16 == 0,
     )
     _scan(bags, records, keyed.flags, keyed, (starts_F, grad))
     return keyed
@@ -162,22 +165,22 @@ def _scan(
 
 @triton.jit
 def _scan_kernel(
-    records: Any,
-    ids: Any,
-    offsets: Any,
-    weights: Any,
-    starts: Any,
-    flags: Any,
-    keys: Any,
-    sources: Any,
-    scales: Any,
-    pooled: Any,
-    sequences: Any,
-    batch: Any,
-    total: Any,
-    num_features: Any,
-    pooled_width: Any,
-    absent: Any,
+    records: tl.tensor,
+    ids: tl.tensor,
+    offsets: tl.tensor,
+    weights: tl.tensor,
+    starts: tl.tensor,
+    flags: tl.tensor,
+    keys: tl.tensor,
+    sources: tl.tensor,
+    scales: tl.tensor,
+    pooled: tl.tensor,
+    sequences: tl.tensor,
+    batch: tl.tensor,
+    total: tl.tensor,
+    num_features: tl.tensor,
+    pooled_width: tl.tensor,
+    absent: tl.tensor,
     JAGGED: tl.constexpr,
     WEIGHTED: tl.constexpr,
     KEYED: tl.constexpr,
@@ -226,7 +229,7 @@ def _scan_kernel(
 
 @triton.jit
 def _check_offsets(
-    flags: Any, bag_B: Any, first_B: Any, last_B: Any, mask_B: Any, bags: Any, total: Any
+    flags: tl.tensor, bag_B: tl.tensor, first_B: tl.tensor, last_B: tl.tensor, mask_B: tl.tensor, bags: tl.tensor, total: tl.tensor
 ) -> None:
     wrong_B = (last_B < first_B) | (last_B > total)
     wrong_B |= (bag_B == 0) & (first_B != 0)
@@ -235,7 +238,7 @@ def _check_offsets(
 
 
 @triton.jit
-def _note(flag: Any, number: Any, wrong: Any) -> None:
+def _note(flag: tl.tensor, number: tl.tensor, wrong: tl.tensor) -> None:
     """Lower a flag to the smallest wrong number."""
     smallest = tl.min(tl.ravel(tl.where(wrong, number, _NOTHING_FOUND)), axis=0)
     if smallest != _NOTHING_FOUND:
@@ -244,8 +247,8 @@ def _note(flag: Any, number: Any, wrong: Any) -> None:
 
 @triton.jit
 def _count_kept(
-    ids: Any, record: Any, first_B: Any, last_B: Any, mask_B: Any, longest: Any, LANES: tl.constexpr
-) -> Any:
+    ids: tl.tensor, record: tl.tensor, first_B: tl.tensor, last_B: tl.tensor, mask_B: tl.tensor, longest: tl.tensor, LANES: tl.constexpr
+) -> tl.tensor:
     count_B = tl.zeros_like(first_B)
     for step in range(0, longest, LANES):
         position_BL = first_B[:, None] + step + tl.arange(0, LANES)[None, :]

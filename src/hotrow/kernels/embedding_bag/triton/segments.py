@@ -8,7 +8,6 @@ the partial sums take the place of the lookups, level after level.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 import triton
@@ -35,6 +34,7 @@ class Segments:
         sources: (M,) int64 address of each addend, a float32 row.
         scales: (M,) float32 that it is multiplied by; None for ones.
         bounds: for each group of tables, where its rows begin among U; last, where they end.
+        aligned: whether every addend begins at a multiple of 16 bytes.
         partials: holds the memory of partial sums among the sources.
     """
 
@@ -44,6 +44,7 @@ class Segments:
     sources: Tensor
     scales: Tensor | None
     bounds: tuple[int, ...]
+    aligned: bool
     partials: tuple[Tensor, ...] = ()
 
 
@@ -62,7 +63,8 @@ def find_segments(layout: Layout, bags: Bags, keyed: Keyed, groups: tuple[Group,
     raise_flags(found[:2], bags)
     scales = None if keyed.scales is None else keyed.scales[order_L]
     starts_U = counts_U.cumsum(0) - counts_U
-    segments = Segments(keys_U, starts_U, counts_U, keyed.sources[order_L], scales, tuple(found[3:]))
+    sources, bounds = keyed.sources[order_L], tuple(found[3:])
+    segments = Segments(keys_U, starts_U, counts_U, sources, scales, bounds, keyed.aligned)
     return _cut(segments, groups, found[2])
 
 
@@ -123,22 +125,24 @@ def _sum_group(pieces: Segments, group: Group, first: int, last: int, partials_P
         partials_PD.shape[1],
         WIDTH=group.width,
         SCALED=pieces.scales is not None,
+        ADDENDS_ALIGNED=pieces.aligned,
         **blocks,
     )
 
 
 @triton.jit
 def _partial_kernel(
-    starts: Any,
-    counts: Any,
-    sources: Any,
-    scales: Any,
-    partials: Any,
-    first: Any,
-    last: Any,
-    stride: Any,
+    starts: tl.tensor,
+    counts: tl.tensor,
+    sources: tl.tensor,
+    scales: tl.tensor,
+    partials: tl.tensor,
+    first: tl.tensor,
+    last: tl.tensor,
+    stride: tl.tensor,
     WIDTH: tl.constexpr,
     SCALED: tl.constexpr,
+    ADDENDS_ALIGNED: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ) -> None:
@@ -146,7 +150,7 @@ def _partial_kernel(
     column_D = tl.arange(0, BLOCK_D)
     mask_N, mask_D = piece_N < last, column_D < WIDTH
     total_ND = sum_segments(
-        starts, counts, sources, scales, piece_N, mask_N, column_D, mask_D, WIDTH, SCALED, BLOCK_N, BLOCK_D
+        starts, counts, sources, scales, piece_N, mask_N, column_D, mask_D, SCALED, ADDENDS_ALIGNED
     )
     out_ND = partials + (piece_N * stride)[:, None] + column_D[None, :]
     tl.store(out_ND, total_ND, mask=mask_N[:, None] & mask_D[None, :])
@@ -154,27 +158,25 @@ def _partial_kernel(
 
 @triton.jit
 def sum_segments(
-    starts: Any,
-    counts: Any,
-    sources: Any,
-    scales: Any,
-    segment_N: Any,
-    mask_N: Any,
-    column_D: Any,
-    mask_D: Any,
-    WIDTH: tl.constexpr,
+    starts: tl.tensor,
+    counts: tl.tensor,
+    sources: tl.tensor,
+    scales: tl.tensor,
+    segment_N: tl.tensor,
+    mask_N: tl.tensor,
+    column_D: tl.tensor,
+    mask_D: tl.tensor,
     SCALED: tl.constexpr,
-    BLOCK_N: tl.constexpr,
-    BLOCK_D: tl.constexpr,
-) -> Any:
+    ALIGNED: tl.constexpr,
+) -> tl.tensor:
     """Return the sums (N, D) of whole segments, addend after addend in order."""
     start_N = tl.load(starts + segment_N, mask=mask_N, other=0)
     count_N = tl.load(counts + segment_N, mask=mask_N, other=0)
-    total_ND = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
+    total_ND = tl.zeros((mask_N.shape[0], mask_D.shape[0]), tl.float32)
     for step in range(0, tl.max(count_N).to(tl.int32)):
         inside_N = step < count_N
         address_N = tl.load(sources + start_N + step, mask=inside_N, other=0)
-        grad_ND = load_float32(address_N, column_D, inside_N[:, None] & mask_D[None, :], False)
+        grad_ND = load_float32(address_N, column_D, inside_N[:, None] & mask_D[None, :], ALIGNED)
         if SCALED:
             grad_ND *= tl.load(scales + start_N + step, mask=inside_N, other=0.0)[:, None]
         total_ND += grad_ND

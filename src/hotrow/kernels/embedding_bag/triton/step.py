@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 import triton
 import triton.language as tl
@@ -12,31 +11,31 @@ from hotrow.kernels.embedding_bag.triton.rows import load_float32, pointers
 
 @triton.jit
 def step_rows(
-    row_UD: Any,
-    grad_UD: Any,
-    state_U: Any,
-    state2_U: Any,
-    column_D: Any,
-    mask_U: Any,
-    mask_D: Any,
-    lr: Any,
-    eps: Any,
-    beta1: Any,
-    beta2: Any,
-    rest1: Any,
-    rest2: Any,
-    correction1: Any,
-    correction2: Any,
-    weight_decay: Any,
-    kept: Any,
-    clip_value: Any,
-    clip_norm: Any,
+    row_UD: tl.tensor,
+    grad_UD: tl.tensor,
+    state_U: tl.tensor,
+    state2_U: tl.tensor,
+    column_D: tl.tensor,
+    mask_U: tl.tensor,
+    mask_D: tl.tensor,
+    lr: tl.tensor,
+    eps: tl.tensor,
+    beta1: tl.tensor,
+    beta2: tl.tensor,
+    rest1: tl.tensor,
+    rest2: tl.tensor,
+    correction1: tl.tensor,
+    correction2: tl.tensor,
+    weight_decay: tl.tensor,
+    kept: tl.tensor,
+    clip_value: tl.tensor,
+    clip_norm: tl.tensor,
     KIND: tl.constexpr,
     CLIPS_NORM: tl.constexpr,
     DECAY: tl.constexpr,
     WIDTH: tl.constexpr,
     ALIGNED: tl.constexpr,
-) -> Any:
+) -> tl.tensor:
     """Return the rows after one step, and write their states.
 
     Args:
@@ -108,7 +107,7 @@ def step_rows(
 
 
 @triton.jit
-def _trust(row_UD: Any, step_UD: Any) -> Any:
+def _trust(row_UD: tl.tensor, step_UD: tl.tensor) -> tl.tensor:
     row_norm_U = tl.sqrt(tl.sum(row_UD * row_UD, axis=1))
     step_norm_U = tl.sqrt(tl.sum(step_UD * step_UD, axis=1))
     ratio_U = row_norm_U / tl.where(step_norm_U > 0, step_norm_U, 1.0)
@@ -116,6 +115,6 @@ def _trust(row_UD: Any, step_UD: Any) -> Any:
 
 
 @triton.jit
-def _store(address_U: Any, column_D: Any, value_UD: Any, mask_UD: Any, ALIGNED: tl.constexpr) -> None:
+def _store(address_U: tl.tensor, column_D: tl.tensor, value_UD: tl.tensor, mask_UD: tl.tensor, ALIGNED: tl.constexpr) -> None:
     pointer_U = pointers(address_U, tl.float32, ALIGNED)
     tl.store(pointer_U[:, None] + column_D[None, :], value_UD, mask=mask_UD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import triton
@@ -61,6 +60,7 @@ def update_rows(layout: Layout, plan: Plan, segments: Segments, update: Update, 
             ALIGNED=group.aligned,
             STATES_ALIGNED=_states_aligned(states, group),
             SCALED=segments.scales is not None,
+            ADDENDS_ALIGNED=segments.aligned,
             STOCHASTIC=update.stochastic and group.format != "fp32",
             BLOCK_T=triton.next_power_of_2(tables),
             **blocks,
@@ -102,28 +102,28 @@ def _states_aligned(states: States, group: Group) -> bool:
 
 @triton.jit
 def _update_kernel(
-    records: Any,
-    keys: Any,
-    starts: Any,
-    counts: Any,
-    sources: Any,
-    scales: Any,
-    salts: Any,
-    first: Any,
-    last: Any,
-    tables: Any,
-    lr: Any,
-    eps: Any,
-    beta1: Any,
-    beta2: Any,
-    rest1: Any,
-    rest2: Any,
-    correction1: Any,
-    correction2: Any,
-    weight_decay: Any,
-    kept: Any,
-    clip_value: Any,
-    clip_norm: Any,
+    records: tl.tensor,
+    keys: tl.tensor,
+    starts: tl.tensor,
+    counts: tl.tensor,
+    sources: tl.tensor,
+    scales: tl.tensor,
+    salts: tl.tensor,
+    first: tl.tensor,
+    last: tl.tensor,
+    tables: tl.tensor,
+    lr: tl.tensor,
+    eps: tl.tensor,
+    beta1: tl.tensor,
+    beta2: tl.tensor,
+    rest1: tl.tensor,
+    rest2: tl.tensor,
+    correction1: tl.tensor,
+    correction2: tl.tensor,
+    weight_decay: tl.tensor,
+    kept: tl.tensor,
+    clip_value: tl.tensor,
+    clip_norm: tl.tensor,
     KIND: tl.constexpr,
     CLIPS_NORM: tl.constexpr,
     DECAY: tl.constexpr,
@@ -134,6 +134,7 @@ def _update_kernel(
     ALIGNED: tl.constexpr,
     STATES_ALIGNED: tl.constexpr,
     SCALED: tl.constexpr,
+    ADDENDS_ALIGNED: tl.constexpr,
     STOCHASTIC: tl.constexpr,
     BLOCK_T: tl.constexpr,
     BLOCK_N: tl.constexpr,
@@ -150,7 +151,7 @@ def _update_kernel(
     state_N = tl.load(record_N + TABLE_STATE, mask=mask_N, other=0) + row_N * STATE_BYTES
     state2_N = tl.load(record_N + TABLE_STATE + 1, mask=mask_N, other=0) + row_N * STATE_BYTES
     grad_ND = sum_segments(
-        starts, counts, sources, scales, segment_N, mask_N, column_D, mask_D, WIDTH, SCALED, BLOCK_N, BLOCK_D
+        starts, counts, sources, scales, segment_N, mask_N, column_D, mask_D, SCALED, ADDENDS_ALIGNED
     )
     value_ND = load_rows(address_N, column_D, mask_N, mask_D, FORMAT, WIDTH, ALIGNED)
     value_ND = step_rows(
@@ -187,7 +188,7 @@ def _update_kernel(
 
 
 @triton.jit
-def _table_of(records: Any, tables: Any, key_N: Any, BLOCK_T: tl.constexpr) -> Any:
+def _table_of(records: tl.tensor, tables: tl.tensor, key_N: tl.tensor, BLOCK_T: tl.constexpr) -> tl.tensor:
     """Return the position, in its group, of the table that each key belongs to."""
     table_T = tl.arange(0, BLOCK_T)
     base_T = tl.load(records + table_T * TABLE_FIELDS + TABLE_BASE, mask=table_T < tables, other=2**62)
@@ -196,12 +197,12 @@ def _table_of(records: Any, tables: Any, key_N: Any, BLOCK_T: tl.constexpr) -> A
 
 @triton.jit
 def _store_rows(
-    address_N: Any,
-    column_D: Any,
-    value_ND: Any,
-    word_ND: Any,
-    mask_N: Any,
-    mask_D: Any,
+    address_N: tl.tensor,
+    column_D: tl.tensor,
+    value_ND: tl.tensor,
+    word_ND: tl.tensor,
+    mask_N: tl.tensor,
+    mask_D: tl.tensor,
     FORMAT: tl.constexpr,
     ALIGNED: tl.constexpr,
     STOCHASTIC: tl.constexpr,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import triton
@@ -60,16 +59,16 @@ def gradient_of_weights(
 
 @triton.jit
 def _weights_kernel(
-    records: Any,
-    ids: Any,
-    offsets: Any,
-    starts: Any,
-    pooled: Any,
-    sequences: Any,
-    result: Any,
-    batch: Any,
-    num_features: Any,
-    pooled_width: Any,
+    records: tl.tensor,
+    ids: tl.tensor,
+    offsets: tl.tensor,
+    starts: tl.tensor,
+    pooled: tl.tensor,
+    sequences: tl.tensor,
+    result: tl.tensor,
+    batch: tl.tensor,
+    num_features: tl.tensor,
+    pooled_width: tl.tensor,
     FORMAT: tl.constexpr,
     WIDTH: tl.constexpr,
     ROW_BYTES: tl.constexpr,
