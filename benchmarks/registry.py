@@ -13,11 +13,13 @@ class Suite:
         module: module of this folder with ``run() -> dict``.
         measures: one line for the result's table.
         tests: what must pass first: the correctness tests of what is timed.
+        needs_gpu: whether it measures a CUDA device; ``all`` leaves it out where there is none.
     """
 
     module: str
     measures: str
     tests: tuple[str, ...]
+    needs_gpu: bool = False
 
 
 SUITES = {
@@ -35,6 +37,12 @@ SUITES = {
         module="benchmarks.embedding",
         measures="embedding lookups, and lookups + backward + update, against torch",
         tests=("tests/kernels", "tests/embedding"),
+    ),
+    "embedding-gpu": Suite(
+        module="benchmarks.embedding_gpu",
+        measures="embedding lookups, and lookups + backward + update, on a CUDA device, against torch",
+        tests=("tests/kernels/embedding_bag",),
+        needs_gpu=True,
     ),
     "loader": Suite(
         module="benchmarks.loader",

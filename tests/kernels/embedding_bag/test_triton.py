@@ -23,7 +23,7 @@ from hotrow.kernels.embedding_bag._types import (
     TableSpec,
     Update,
 )
-from hotrow.kernels.row_formats import RowFormat
+from hotrow.kernels.row_formats import FLOAT_DTYPES, RowFormat
 
 WIDTHS = (1, 7, 16, 33, 130)
 FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
@@ -96,7 +96,7 @@ def test_weights_gradient(
 def test_update(
     kind: OptimizerKind, decay: Decay, device: str, triton_backend: Implementation, make_problem: Any
 ) -> None:
-    clips = {"clip_value": 1.5, "clip_norm": 2.5} if decay == "l2" else {}
+    clips: Any = {"clip_value": 1.5, "clip_norm": 2.5} if decay == "l2" else {}
     how: Any = {} if decay == "none" else {"weight_decay": 0.1, "decay": decay}
     update = Update(kind=kind, lr=0.1, step=3, stochastic=False, check_finite=True, **clips, **how)
     problem = make_problem(layout_of(("fp32",)), 6, jagged=decay != "l2", weighted=decay == "none", kind=kind)
@@ -145,13 +145,16 @@ def test_empty_batches(device: str, triton_backend: Implementation, make_problem
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 @given(data=st.data())
 def test_any_small_problem(
     data: st.DataObject, device: str, triton_backend: Implementation, make_problem: Any
 ) -> None:
-    formats = st.sampled_from(["fp32", "fp16", "bf16"])
+    formats = st.sampled_from(tuple(FLOAT_DTYPES))
     shapes = data.draw(st.lists(st.tuples(formats, st.integers(1, 20)), min_size=1, max_size=3))
     tables = tuple(TableSpec(f"t{i}", 1 + i * 4, width, f) for i, (f, width) in enumerate(shapes))
     features = data.draw(

@@ -117,7 +117,9 @@ def test_stochastic_rounding_has_the_bits_of_the_reference(
     random = torch.Generator().manual_seed(4)
     grad_BD = torch.randn(rows, width, generator=random)
     grad_BD *= 10.0 ** torch.randint(-9, 6, grad_BD.shape, generator=random)
-    grad_BD[0, :9] = torch.tensor([float("nan"), float("inf"), -float("inf"), 65504, -65520, 7e4, 0, -0.0, 6e-8])
+    grad_BD[0, :9] = torch.tensor(
+        [float("nan"), float("inf"), -float("inf"), 65504, -65520, 7e4, 0, -0.0, 6e-8]
+    )
     bags, grad = Bags(torch.arange(rows).unsqueeze(1), None, 1), Embedded(grad_BD, torch.empty(0))
     update = Update(kind="sgd", lr=1.0, step=7, seed=2**40 + 3)  # lr 1: row - g is rounded once
     theirs = [torch.zeros(rows, width, dtype=dtype) for _ in tables]
@@ -140,7 +142,9 @@ def test_rows_beyond_32_bits(device: str, triton_backend: Implementation) -> Non
     results = []
     for implementation in (triton_backend, reference):
         table = torch.frombuffer(mmap.mmap(-1, 2 * rows, flags=flags), dtype=torch.bfloat16).view(rows, 1)
-        implementation.backward_update([table], [], layout, Bags(ids, None, 1), grad, Update(kind="sgd", lr=1.0))
+        implementation.backward_update(
+            [table], [], layout, Bags(ids, None, 1), grad, Update(kind="sgd", lr=1.0)
+        )
         results.append(implementation.forward([table], layout, Bags(ids, None, 1)).pooled)
     assert torch.equal(results[0], results[1])
     assert bool((results[0] != 0).all())

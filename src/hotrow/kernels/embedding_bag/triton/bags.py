@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import triton
 import triton.language as tl
 
@@ -11,7 +10,13 @@ from hotrow.kernels.embedding_bag.triton.plan import PADDED, PADDING
 
 @triton.jit
 def bag_bounds(
-    offsets: tl.tensor, bag_B: tl.tensor, mask_B: tl.tensor, feature: tl.tensor, batch: tl.tensor, num_features: tl.tensor, JAGGED: tl.constexpr
+    offsets: tl.tensor,
+    bag_B: tl.tensor,
+    mask_B: tl.tensor,
+    feature: tl.tensor,
+    batch: tl.tensor,
+    num_features: tl.tensor,
+    JAGGED: tl.constexpr,
 ) -> tl.tensor:
     """Return where in ``ids`` the lookups of each bag of a feature begin and end."""
     if JAGGED:
@@ -25,14 +30,15 @@ def bag_bounds(
 
 @triton.jit
 def place_in_feature(
-    offsets: tl.tensor, position: tl.tensor, bag: tl.tensor, feature: tl.tensor, batch: tl.tensor, JAGGED: tl.constexpr
+    offsets: tl.tensor,
+    position: tl.tensor,
+    bag: tl.tensor,
+    feature: tl.tensor,
+    batch: tl.tensor,
+    JAGGED: tl.constexpr,
 ) -> tl.tensor:
     """Return the numbers, within the feature, of lookups at ``position`` in ``ids``."""
-    if JAGGED:
-        place = position - tl.load(offsets + feature * batch)
-    else:
-        place = bag + position * 0
-    return place
+    return position - tl.load(offsets + feature * batch) if JAGGED else bag + position * 0
 
 
 @triton.jit

@@ -18,8 +18,8 @@ from torch import Tensor
 from hotrow.kernels.embedding_bag._types import Layout, Pooling, States
 from hotrow.kernels.row_formats import RowFormat, row_bytes
 
-# Fields of a feature's record, (10,) int64.
-FIELDS: Final = tl.constexpr(10)
+# Fields of a feature's record, (9,) int64.
+FIELDS: Final = tl.constexpr(9)
 FEATURE: Final = tl.constexpr(0)  # its position in the layout
 ADDRESS: Final = tl.constexpr(1)  # of its table's first row, in bytes
 ROWS: Final = tl.constexpr(2)  # of its table
@@ -29,7 +29,6 @@ COLUMN: Final = tl.constexpr(5)  # its first one in the pooled result
 POOLING: Final = tl.constexpr(6)  # one of the three below
 PADDED: Final = tl.constexpr(7)  # 1 if ids may be padding
 PADDING: Final = tl.constexpr(8)
-TABLE: Final = tl.constexpr(9)
 
 SUM: Final = tl.constexpr(0)
 MEAN: Final = tl.constexpr(1)
@@ -81,7 +80,7 @@ class Plan:
 
 
 def feature_plan(layout: Layout, tables: Sequence[Tensor], device: torch.device) -> Plan:
-    """Return the records (F, 10) and groups of the features."""
+    """Return the records (F, 9) and groups of the features."""
     return _feature_plan(layout, tuple(table.data_ptr() for table in tables), device)
 
 
@@ -109,21 +108,20 @@ def key_bases(layout: Layout) -> tuple[int, ...]:
 @lru_cache(maxsize=64)
 def _feature_plan(layout: Layout, addresses: tuple[int, ...], device: torch.device) -> Plan:
     bases, records, keys, where = key_bases(layout), [], [], []
-    specs = [(feature, layout.tables[feature.table]) for feature in layout.features]
 
-    def key_of(index: int) -> tuple[str, int, bool]:
-        feature, table = specs[index]
+    def key_of(index: int) -> tuple[RowFormat, int, bool]:
+        feature = layout.features[index]
+        table = layout.tables[feature.table]
         return table.format, table.width, feature.pooling == "none"
 
-    for index in sorted(range(len(specs)), key=key_of):
-        feature, table = specs[index]
+    for index in sorted(range(len(layout.features)), key=key_of):
+        feature = layout.features[index]
+        table = layout.tables[feature.table]
         padding = (0, 0) if feature.padding is None else (1, feature.padding)
         address, base = addresses[feature.table], bases[feature.table]
         pooling, column = _POOLINGS[feature.pooling], layout.columns[index]
-        records.append(
-            (index, address, table.rows, base, table.width, column, pooling, *padding, feature.table)
-        )
-        keys.append((table.format, table.width, feature.pooling == "none"))
+        records.append((index, address, table.rows, base, table.width, column, pooling, *padding))
+        keys.append(key_of(index))
         where.append(address)
     return Plan(_on(device, records, FIELDS.value), _groups(keys, where))
 
@@ -159,5 +157,5 @@ def _groups(keys: list[tuple[RowFormat, int, bool]], addresses: list[int]) -> tu
     return tuple(groups)
 
 
-def _on(device: torch.device, records: list[tuple[int, ...]], fields: int) -> Tensor:
+def _on(device: torch.device, records: Sequence[tuple[int, ...]], fields: int) -> Tensor:
     return torch.tensor(records, dtype=torch.int64).view(-1, fields).to(device)

@@ -5,7 +5,6 @@ bf16 is made by hand, as its 16 bits: Triton's interpreter rounds it otherwise t
 
 from __future__ import annotations
 
-
 import triton
 import triton.language as tl
 

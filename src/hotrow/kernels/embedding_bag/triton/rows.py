@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import triton
 import triton.language as tl
 
@@ -17,7 +16,9 @@ def pointers(address_N: tl.tensor, DTYPE: tl.constexpr, ALIGNED: tl.constexpr) -
 
 
 @triton.jit
-def load_float32(address_N: tl.tensor, column_D: tl.tensor, mask_ND: tl.tensor, ALIGNED: tl.constexpr) -> tl.tensor:
+def load_float32(
+    address_N: tl.tensor, column_D: tl.tensor, mask_ND: tl.tensor, ALIGNED: tl.constexpr
+) -> tl.tensor:
     """Return float32 rows (N, D); zeros where masked out."""
     pointer_N = pointers(address_N, tl.float32, ALIGNED)
     return tl.load(pointer_N[:, None] + column_D[None, :], mask=mask_ND, other=0.0)

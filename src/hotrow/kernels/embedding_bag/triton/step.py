@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import triton
 import triton.language as tl
 
@@ -115,6 +114,8 @@ def _trust(row_UD: tl.tensor, step_UD: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
-def _store(address_U: tl.tensor, column_D: tl.tensor, value_UD: tl.tensor, mask_UD: tl.tensor, ALIGNED: tl.constexpr) -> None:
+def _store(
+    address_U: tl.tensor, column_D: tl.tensor, value_UD: tl.tensor, mask_UD: tl.tensor, ALIGNED: tl.constexpr
+) -> None:
     pointer_U = pointers(address_U, tl.float32, ALIGNED)
     tl.store(pointer_U[:, None] + column_D[None, :], value_UD, mask=mask_UD)

@@ -103,9 +103,7 @@ def _weights_kernel(
         for column in tl.static_range(0, WIDTH, BLOCK_D):
             column_D = column + tl.arange(0, BLOCK_D)
             mask_D = column_D < WIDTH
-            value_ND = load_rows(
-                table + row_N * ROW_BYTES, column_D, kept_N, mask_D, FORMAT, WIDTH, ALIGNED
-            )
+            value_ND = load_rows(table + row_N * ROW_BYTES, column_D, kept_N, mask_D, FORMAT, WIDTH, ALIGNED)
             mask_ND = kept_N[:, None] & mask_D[None, :]
             grad_ND = tl.load(grad_N[:, None] + column_D[None, :], mask=mask_ND, other=0.0)
             product_N += tl.sum(value_ND * grad_ND, axis=1)
