@@ -36,7 +36,7 @@ def layout_of(formats: tuple[RowFormat, ...], widths: tuple[int, ...] = WIDTHS) 
     tables = [TableSpec(f"{f}{w}", 11 + w % 5, w, f) for f in formats for w in widths]
     features = [FeatureSpec(f"s{i}", i) for i in range(len(tables))]
     features += [FeatureSpec("m", 0, "mean", padding=-1), FeatureSpec("p", len(tables) - 1, "sum", padding=3)]
-    features += [FeatureSpec("n", 1, "none", padding=0), FeatureSpec("o", len(tables) - 1, "none")]
+    features += [FeatureSpec("n", 0, "none", padding=0), FeatureSpec("o", len(tables) - 1, "none")]
     return Layout(tuple(tables), tuple(features))
 
 
@@ -84,7 +84,7 @@ def test_weights_gradient(
     triton_backend: Implementation,
     make_problem: Any,
 ) -> None:
-    problem = make_problem(layout_of(formats, (7, 300)), 5, jagged=jagged, weighted=True)
+    problem = make_problem(layout_of(formats, (300,)), 5, jagged=jagged, weighted=True)
     there = problem.copy(device)
     expected = reference.weights_gradient(problem.tables, problem.layout, problem.bags, problem.grad)
     actual = triton_backend.weights_gradient(there.tables, there.layout, there.bags, there.grad)
@@ -99,7 +99,9 @@ def test_update(
     clips: Any = {"clip_value": 1.5, "clip_norm": 2.5} if decay == "l2" else {}
     how: Any = {} if decay == "none" else {"weight_decay": 0.1, "decay": decay}
     update = Update(kind=kind, lr=0.1, step=3, stochastic=False, check_finite=True, **clips, **how)
-    problem = make_problem(layout_of(("fp32",)), 6, jagged=decay != "l2", weighted=decay == "none", kind=kind)
+    problem = make_problem(
+        layout_of(("fp32",), (7, 33)), 6, jagged=decay != "l2", weighted=decay == "none", kind=kind
+    )
     check_update(triton_backend, problem, update, device)
 
 
@@ -108,7 +110,7 @@ def test_update(
 def test_update_of_short_formats(
     row_format: RowFormat, stochastic: bool, device: str, triton_backend: Implementation, make_problem: Any
 ) -> None:
-    problem = make_problem(layout_of((row_format, "fp32")), 9, jagged=True, kind="rowwise_adagrad")
+    problem = make_problem(layout_of((row_format,)), 9, jagged=stochastic, kind="rowwise_adagrad")
     update = Update(kind="rowwise_adagrad", lr=0.1, stochastic=stochastic, seed=5)
     check_update(triton_backend, problem, update, device)
 
@@ -116,8 +118,8 @@ def test_update_of_short_formats(
 def test_rows_that_occur_thousands_of_times(
     device: str, triton_backend: Implementation, make_problem: Any
 ) -> None:
-    tables = (TableSpec("a", 3, 33), TableSpec("b", 70, 16), TableSpec("c", 2, 33))
-    features = (FeatureSpec("a", 0), FeatureSpec("b", 1, padding=9), FeatureSpec("c", 2, "none"))
+    tables = (TableSpec("a", 3, 7), TableSpec("b", 70, 16), TableSpec("c", 2, 7))
+    features = (FeatureSpec("a", 0), FeatureSpec("b", 1, padding=9), FeatureSpec("c", 2))
     problem = make_problem(Layout(tables, features), 5000)
     problem.bags.ids[:, 0] = 1
     problem.bags.ids[:4000, 1] = 9
@@ -145,7 +147,7 @@ def test_empty_batches(device: str, triton_backend: Implementation, make_problem
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
