@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from hotrow.errors import BackendUnavailableError
 from hotrow.kernels.embedding_bag import reference
 from hotrow.kernels.embedding_bag._types import (
     BadGradientError,
@@ -148,3 +149,15 @@ def test_rows_beyond_32_bits(device: str, triton_backend: Implementation) -> Non
         results.append(implementation.forward([table], layout, Bags(ids, None, 1)).pooled)
     assert torch.equal(results[0], results[1])
     assert bool((results[0] != 0).all())
+
+
+def test_tensors_that_kernels_cannot_reach(
+    device: str, triton_backend: Implementation, make_problem: Any
+) -> None:
+    there = make_problem(LAYOUT, 8).copy(device)
+    there.tables[1] = there.tables[1].to("meta")
+    with pytest.raises(ValueError, match="a table or state is on meta"):
+        triton_backend.forward(there.tables, LAYOUT, there.bags)
+    elsewhere = there.copy("meta" if device == "cpu" else "cpu")
+    with pytest.raises(BackendUnavailableError, match="kernels run on"):
+        triton_backend.forward(elsewhere.tables, LAYOUT, elsewhere.bags)

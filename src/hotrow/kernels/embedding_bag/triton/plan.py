@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 import torch
@@ -80,12 +81,22 @@ class Plan:
 
 
 def feature_plan(layout: Layout, tables: Sequence[Tensor], device: torch.device) -> Plan:
-    """Return the records (F, 9) and groups of the features."""
+    """Return the records (F, 9) and groups of the features.
+
+    Raises:
+        ValueError: a table is on another device.
+    """
+    _check_devices(tables, device)
     return _feature_plan(layout, tuple(table.data_ptr() for table in tables), device)
 
 
 def table_plan(layout: Layout, tables: Sequence[Tensor], states: States, device: torch.device) -> Plan:
-    """Return the records (T, 5) and groups of the tables and their states."""
+    """Return the records (T, 5) and groups of the tables and their states.
+
+    Raises:
+        ValueError: a table or state is on another device.
+    """
+    _check_devices([*tables, *chain.from_iterable(states)], device)
     addresses = tuple(table.data_ptr() for table in tables)
     of_states = tuple(tuple(state.data_ptr() for state in of_table) for of_table in states)
     return _table_plan(layout, addresses, of_states or ((),) * len(addresses), device)
@@ -137,6 +148,13 @@ def _table_plan(
         keys.append((table.format, table.width, False))
         where.append(addresses[index])
     return Plan(_on(device, records, TABLE_FIELDS.value), _groups(keys, where))
+
+
+def _check_devices(tensors: Sequence[Tensor], device: torch.device) -> None:
+    """Refuse what a kernel could not reach: it is given bare addresses."""
+    for tensor in tensors:
+        if tensor.device != device:
+            raise ValueError(f"a table or state is on {tensor.device}, expected {device}, where the ids are")
 
 
 def _in_groups(layout: Layout) -> list[int]:
