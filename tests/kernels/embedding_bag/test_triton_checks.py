@@ -138,8 +138,8 @@ def test_rows_beyond_32_bits(device: str, triton_backend: Implementation) -> Non
     rows = 2**32 + 9
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
     layout = Layout((TableSpec("t", rows, 1, "bf16"),), (FeatureSpec("f", 0),))
-    ids = torch.tensor([[rows - 1], [3], [2**31], [rows - 1], [2**32 + 3]])
-    grad = Embedded(torch.randn(5, 1), torch.empty(0))
+    ids = torch.cat([torch.tensor([3, 2**31]), torch.arange(2**32 - 30, rows)]).unsqueeze(1)
+    grad = Embedded(torch.randn(ids.shape, generator=torch.Generator().manual_seed(1)), torch.empty(0))
     results = []
     for implementation in (triton_backend, reference):
         table = torch.frombuffer(mmap.mmap(-1, 2 * rows, flags=flags), dtype=torch.bfloat16).view(rows, 1)
