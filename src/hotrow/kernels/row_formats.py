@@ -65,7 +65,7 @@ def decode_rows(rows: Tensor, row_format: RowFormat, width: int) -> Tensor:
     bits, payload = BITS[row_format], payload_bytes(row_format, width)
     shifts = torch.arange(0, 8, bits, device=rows.device)
     codes = (rows[:, :payload].int().unsqueeze(2) >> shifts) & (2**bits - 1)
-    codes_UD = codes.flatten(1)[:, :width].float()
-    copied: Tensor = rows[:, payload:].clone(memory_format=torch.contiguous_format)  # view() needs it aligned
+    codes_UD: Tensor = codes.flatten(1)[:, :width].float()
+    copied = rows[:, payload:].clone(memory_format=torch.contiguous_format)  # view() needs it aligned
     parameters = copied.view(torch.float32 if bits == 8 else torch.float16).float()
     return codes_UD * parameters[:, :1] + parameters[:, 1:]
