@@ -19,7 +19,14 @@ from hotrow.kernels.embedding_bag import (
 from hotrow.kernels.row_formats import RowFormat
 from tests.kernels.embedding_bag import model
 from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, problems, properties
-from tests.kernels.embedding_bag.problems import BACKENDS, FAST, FLOATS, Problem, draw_problem, one_feature_per_table
+from tests.kernels.embedding_bag.problems import (
+    BACKENDS,
+    FAST,
+    FLOATS,
+    Problem,
+    draw_problem,
+    one_feature_per_table,
+)
 
 STEP = {"fp32": 2e-5, "fp16": 2**-10, "bf16": 2**-7}
 
@@ -28,7 +35,9 @@ def check_rows(problem: Problem, backend: BackendName) -> None:
     before = [table.clone() for table in problem.tables]
     with record_paths() as paths:
         update = plain_sgd(0.5)
-        backward_update(problem.tables, [], problem.layout, problem.bags, problem.grad, update, backend=backend)
+        backward_update(
+            problem.tables, [], problem.layout, problem.bags, problem.grad, update, backend=backend
+        )
     assert paths == [("embedding_bag_backward", backend)]
     gradients = model.row_gradients(problem)
     model.step(problem, [[] for _ in problem.tables], plain_sgd(0.5))
@@ -86,7 +95,12 @@ def test_all_padding_changes_nothing(backend: BackendName) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_table_shared_by_features_is_stepped_once(backend: BackendName) -> None:
-    features = [FeatureSpec("a", 0), FeatureSpec("b", 0, "mean", 3), FeatureSpec("c", 0, "none"), FeatureSpec("d", 1)]
+    features = [
+        FeatureSpec("a", 0),
+        FeatureSpec("b", 0, "mean", 3),
+        FeatureSpec("c", 0, "none"),
+        FeatureSpec("d", 1),
+    ]
     tables = [TableSpec("shared", 12, 9), TableSpec("own", 12, 9)]
     problem = draw_problem(tables, features, 30, jagged=True, weighted=True)
     check_weights(problem, backend)

@@ -39,7 +39,12 @@ PLANS: dict[str, dict[str, object]] = {
 
 def draw(seed: int, batch: int = 12) -> Problem:
     tables = [TableSpec("a", 9, 7), TableSpec("b", 5, 16), TableSpec("c", 20, 37)]
-    features = [FeatureSpec("a", 0), FeatureSpec("b", 1, "mean"), FeatureSpec("c", 2, padding=3), FeatureSpec("d", 0)]
+    features = [
+        FeatureSpec("a", 0),
+        FeatureSpec("b", 1, "mean"),
+        FeatureSpec("c", 2, padding=3),
+        FeatureSpec("d", 0),
+    ]
     return draw_problem(tables, features, batch, jagged=True, most=2, weighted=seed % 2 == 0, seed=seed)
 
 
@@ -81,7 +86,9 @@ def test_any_step_matches_float64(
 ) -> None:
     update = make_update(kind, step=step, **PLANS[plan])
     rng = np.random.default_rng(1)
-    expected = [[rng.uniform(0.5, 2.0, s.shape) for s in states] for states in model.zero_states(problem, update)]
+    expected = [
+        [rng.uniform(0.5, 2.0, s.shape) for s in states] for states in model.zero_states(problem, update)
+    ]
     states = [[torch.from_numpy(s.astype(np.float32)) for s in of_table] for of_table in expected]
     run(problem, states, update, backend)
     model.step(problem, expected, update)
@@ -115,7 +122,9 @@ def test_rows_of_two_bytes_follow_float64(backend: BackendName, kind: OptimizerK
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decay", ["l2", "decoupled"])
-def test_decay_shrinks_rows_without_a_gradient(backend: BackendName, kind: OptimizerKind, decay: DecayKind) -> None:
+def test_decay_shrinks_rows_without_a_gradient(
+    backend: BackendName, kind: OptimizerKind, decay: DecayKind
+) -> None:
     """The row is touched, its gradient is zero: what is left is the decay."""
     problem = draw_problem([TableSpec("t", 3, 20)], [FeatureSpec("f", 0)], 6)
     problem.bags.ids.fill_(1)

@@ -47,8 +47,14 @@ def _load_cpu() -> Implementation:
     return cpu
 
 
+def _load_triton() -> Implementation:
+    from hotrow.kernels.embedding_bag import triton
+
+    return triton
+
+
 OPERATOR: Operator[Implementation] = Operator(
-    "embedding_bag", {"reference": _load_reference, "cpu": _load_cpu}
+    "embedding_bag", {"reference": _load_reference, "cpu": _load_cpu, "triton": _load_triton}
 )
 
 _checked: WeakKeyDictionary[Layout, list[int]] = WeakKeyDictionary()
