@@ -11,11 +11,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from tests.kernels.embedding_bag.problems import FAST, FORMATS, Floats, Problem, draw_problem
 from torch import Tensor
 
 from hotrow.kernels.embedding_bag import FeatureSpec, OptimizerKind, TableSpec, Update
 from hotrow.kernels.row_formats import RowFormat
-from tests.kernels.embedding_bag.problems import FAST, FORMATS, Floats, Problem, draw_problem
 
 needs_cpu = pytest.mark.skipif("cpu" not in FAST, reason="the compiled kernels are not installed")
 properties = settings(

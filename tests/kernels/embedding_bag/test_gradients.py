@@ -6,6 +6,16 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from tests.kernels.embedding_bag import model
+from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, problems, properties
+from tests.kernels.embedding_bag.problems import (
+    BACKENDS,
+    FAST,
+    FLOATS,
+    Problem,
+    draw_problem,
+    one_feature_per_table,
+)
 
 from hotrow.kernels import BackendName, record_paths
 from hotrow.kernels.embedding_bag import (
@@ -17,16 +27,6 @@ from hotrow.kernels.embedding_bag import (
     weights_gradient,
 )
 from hotrow.kernels.row_formats import RowFormat
-from tests.kernels.embedding_bag import model
-from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, problems, properties
-from tests.kernels.embedding_bag.problems import (
-    BACKENDS,
-    FAST,
-    FLOATS,
-    Problem,
-    draw_problem,
-    one_feature_per_table,
-)
 
 STEP = {"fp32": 2e-5, "fp16": 2**-10, "bf16": 2**-7}
 

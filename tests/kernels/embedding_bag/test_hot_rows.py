@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, same_bits, threads
+from tests.kernels.embedding_bag.problems import BACKENDS, FAST
 
 from hotrow.kernels import BackendName
 from hotrow.kernels.embedding_bag import (
@@ -16,8 +18,6 @@ from hotrow.kernels.embedding_bag import (
     TableSpec,
     backward_update,
 )
-from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, same_bits, threads
-from tests.kernels.embedding_bag.problems import BACKENDS, FAST
 
 
 def summed(

@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernels.embedding_bag import model
+from tests.kernels.embedding_bag.checks import assert_close, make_update, problems, properties
+from tests.kernels.embedding_bag.problems import BACKENDS, FLOATS, KINDS, Problem, draw_problem
 from torch import Tensor
 
 from hotrow.kernels import BackendName
@@ -20,9 +23,6 @@ from hotrow.kernels.embedding_bag import (
     Update,
     backward_update,
 )
-from tests.kernels.embedding_bag import model
-from tests.kernels.embedding_bag.checks import assert_close, make_update, problems, properties
-from tests.kernels.embedding_bag.problems import BACKENDS, FLOATS, KINDS, Problem, draw_problem
 
 PLANS: dict[str, dict[str, object]] = {
     "plain": {},

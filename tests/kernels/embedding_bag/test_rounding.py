@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.kernels.embedding_bag.checks import make_update, threads
+from tests.kernels.embedding_bag.problems import BACKENDS, FAST, KINDS, Problem, draw_problem
 from torch import Tensor
 
 from hotrow.kernels import BackendName
@@ -19,8 +21,6 @@ from hotrow.kernels.embedding_bag import (
     backward_update,
 )
 from hotrow.kernels.row_formats import FLOAT_DTYPES, RowFormat
-from tests.kernels.embedding_bag.checks import make_update, threads
-from tests.kernels.embedding_bag.problems import BACKENDS, FAST, KINDS, Problem, draw_problem
 
 INF, NAN = float("inf"), float("nan")
 SMALL: list[RowFormat] = ["fp16", "bf16"]

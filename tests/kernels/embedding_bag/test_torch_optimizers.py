@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 import torch
+from tests.kernels.embedding_bag.problems import BACKENDS
 from torch import Tensor
 
 from hotrow.kernels import BackendName
@@ -20,7 +21,6 @@ from hotrow.kernels.embedding_bag import (
     sparse_embedding_bag,
 )
 from hotrow.kernels.embedding_bag._types import STATES
-from tests.kernels.embedding_bag.problems import BACKENDS
 
 ROWS, WIDTH, LR = 11, 13, 0.03
 Make = Callable[[Iterable[Tensor]], torch.optim.Optimizer]

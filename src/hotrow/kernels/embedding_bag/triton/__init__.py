@@ -84,7 +84,7 @@ def make_checksums(tables: Sequence[Tensor], layout: Layout) -> list[Tensor]:
 
 
 def verify(
-    tables: Sequence[Tensor], checksums: Sequence[Tensor], layout: Layout, bags: Bags, result: Embedded
+    tables: Sequence[Tensor], layout: Layout, bags: Bags, checksums: Sequence[Tensor], result: Embedded
 ) -> None:
     """Refuse: this backend has no checksums.
 
@@ -95,7 +95,9 @@ def verify(
 
 
 def _unchecked() -> BackendUnavailableError:
-    return BackendUnavailableError("checksums: the triton backend does not verify lookups; use cpu or reference")
+    return BackendUnavailableError(
+        "checksums: the triton backend does not verify lookups; use cpu or reference"
+    )
 
 
 def _contiguous(bags: Bags) -> Bags:
