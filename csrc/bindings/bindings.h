@@ -6,3 +6,4 @@
 
 void bind_embedding_bag(nanobind::module_& module);
 void bind_id_index(nanobind::module_& module);
+void bind_quantize_rows(nanobind::module_& module);

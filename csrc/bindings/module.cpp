@@ -9,6 +9,7 @@ using namespace nb::literals;
 NB_MODULE(_kernels, module) {
     bind_embedding_bag(module);
     bind_id_index(module);
+    bind_quantize_rows(module);
     module.def("advise_huge_pages", &hotrow::advise_huge_pages, "address"_a, "bytes"_a);
     module.def("instruction_set", [] { return hotrow::isa_name(hotrow::chosen_isa()); });
 }

@@ -89,6 +89,9 @@ def id_index_lookup(
 ) -> None:
     """Write each key's position, or -1."""
 
+def quantize_rows(rows: Tensor, bits: int, greedy: bool, out: Tensor, threads: int) -> int:
+    """Fill out (E, row_bytes) from rows (E, D); return the first row that cannot be held, or -1."""
+
 def advise_huge_pages(address: int, bytes: int) -> None:  # noqa: A002
     """Ask the operating system for huge pages within a range of memory."""
 
