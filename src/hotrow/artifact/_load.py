@@ -70,6 +70,7 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
     return Artifact(
         path=folder,
         name=manifest.model.name,
+        config=config,
         model=_build_model(folder, manifest.model.name, config, embeddings, networks),
         schema=schema,
         encoder=_load_encoder(folder, schema, names),
