@@ -12,7 +12,7 @@ import typer
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, table
 
 if TYPE_CHECKING:
-    from hotrow.shrink import ShrinkReport
+    from hotrow.shrink import ShrinkReport, SplitReport
 
 
 def shrink(
@@ -30,8 +30,9 @@ def shrink(
     """Store a model's tables in 8, 4 or 2 bits, and judge what that costs.
 
     RUN2 is a run like RUN. With `auto`, each table gets as few bits as keep
-    --max-auc-loss on the validation split. The test split, which takes no part
-    in the choice, shows whether the promise holds; a warning says so if not.
+    --max-auc-loss on the validation split, with two standard errors to spare.
+    The test split, which takes no part in the choice, shows whether the promise
+    holds; a warning says so if not.
 
     \b
     Example:
@@ -54,7 +55,7 @@ def shrink(
     )
     if not report.kept:
         sys.stderr.write(
-            f"warning: the AUC on the test split fell by {report.auc_loss:.5f}, "
+            f"warning: the AUC on the test split fell by {_loss(report.test)}, "
             f"more than --max-auc-loss {max_auc_loss:g}\n"
         )
     show(report.to_mapping(), as_json=as_json, text=_text(report))
@@ -69,8 +70,12 @@ def _text(report: ShrinkReport) -> str:
         "tables": f"{format_bytes(report.table_bytes_before)} -> {format_bytes(report.table_bytes_after)}",
         "formats": ", ".join(f"{count} {form}" for form, count in counts.items()),
         "test AUC": f"{report.auc_before:.5f} -> {report.auc_after:.5f}",
-        "test AUC lost": f"{report.auc_loss:.5f} of at most {report.max_auc_loss:g}",
+        "test AUC lost": f"{_loss(report.test)}, at most {report.max_auc_loss:g} was asked for",
     }
     if report.validation is not None:
-        rows["validation AUC lost"] = f"{report.validation.auc_loss:.5f}"
+        rows["validation AUC lost"] = _loss(report.validation)
     return table(report.run, rows)
+
+
+def _loss(split: SplitReport) -> str:
+    return f"{split.auc_loss:.5f} ± {split.auc_loss_error:.5f}"

@@ -1,87 +1,92 @@
-"""How good a model is on the splits of a data set, compared with another."""
+"""How good shrunk models are on the splits of a data set, compared with the model as it was."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
 
 from hotrow.artifact import Artifact
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.errors import DataError
 from hotrow.metrics import Metrics
-from hotrow.progress import progress
+from hotrow.metrics.delong import Standings, standard_error, standings
+from hotrow.progress import Progress
 from hotrow.shrink.report import SplitReport
 from hotrow.train.evaluate_run import BATCH_SIZE
-from hotrow.train.evaluation import evaluate
+from hotrow.train.evaluation import Floats, evaluate
+
+CERTAINTY = 2.0
+"""Standard errors that a loss on the validation split must stay below the promise by."""
 
 
-def measure(
-    artifact: Artifact,
-    dataset: Dataset,
-    split: str,
-    *,
-    max_rows: int | None = None,
-    show_progress: bool = False,
-) -> Metrics:
-    """Return a model's metrics on a split, or on its first rows.
-
-    Raises:
-        DataError: the split has no rows, or not both clicks and other rows, so that it has no AUC.
-    """
-    loader = Loader(dataset, split, LoaderConfig(batch_size=BATCH_SIZE, max_rows=max_rows))
-    with progress(f"judge on {split}", loader.rows, "rows", show=show_progress) as bar:
-        metrics = evaluate(artifact.model, loader, on_batch=bar.advance)
-    if metrics.auc is None:
-        found = f"{metrics.positives} clicks in {metrics.rows} rows"
-        raise DataError(dataset.path / SCHEMA_FILE, f"split {split}: {found}, an AUC needs clicks and others")
-    return metrics
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    metrics: Metrics
+    standings: Standings
 
 
 class Comparison:
-    """Judges shrunk models against the one they are made from, whose metrics are measured once.
+    """Judges shrunk models against the one they are made from, which is judged once for each split.
 
     Args:
         artifact: the model as it is.
         dataset: what models are judged on.
         max_auc_loss: the promise.
-        show_progress: draw progress bars on standard error.
+        bar: told of the rows that were judged.
     """
 
-    def __init__(
-        self, artifact: Artifact, dataset: Dataset, max_auc_loss: float, *, show_progress: bool = False
-    ) -> None:
+    def __init__(self, artifact: Artifact, dataset: Dataset, max_auc_loss: float, bar: Progress) -> None:
         self._artifact = artifact
         self._dataset = dataset
         self._max_auc_loss = max_auc_loss
-        self._show_progress = show_progress
-        self._before: dict[tuple[str, int | None], Metrics] = {}
+        self._bar = bar
+        self._before: dict[tuple[str, int | None], _Judged] = {}
 
-    def auc_loss(self, shrunk: Artifact, split: str, *, max_rows: int | None = None) -> float:
-        """Return AUC before less AUC after, on a split or on its first rows.
-
-        Raises:
-            DataError: there is no AUC.
-        """
-        return _auc_loss(self._before_of(split, max_rows), self._measure(shrunk, split, max_rows))
-
-    def report(self, shrunk: Artifact, split: str) -> SplitReport:
-        """Return both models' metrics on a split.
+    def probable_loss(self, shrunk: Artifact, split: str, *, max_rows: int | None = None) -> float:
+        """Return what the AUC loss will hardly exceed on other rows, judged on a split or its first rows.
 
         Raises:
             DataError: there is no AUC.
         """
-        before, after = self._before_of(split, None), self._measure(shrunk, split, None)
-        loss = _auc_loss(before, after)
-        return SplitReport(before=before, after=after, auc_loss=loss, kept=loss <= self._max_auc_loss)
+        report = self.report(shrunk, split, max_rows=max_rows)
+        return report.auc_loss + CERTAINTY * report.auc_loss_error
 
-    def _before_of(self, split: str, max_rows: int | None) -> Metrics:
+    def report(self, shrunk: Artifact, split: str, *, max_rows: int | None = None) -> SplitReport:
+        """Return both models' metrics on a split, or on its first rows.
+
+        Raises:
+            DataError: there is no AUC.
+        """
         if (split, max_rows) not in self._before:
-            self._before[split, max_rows] = self._measure(self._artifact, split, max_rows)
-        return self._before[split, max_rows]
+            self._before[split, max_rows] = self._judge(self._artifact, split, max_rows)
+        before, after = self._before[split, max_rows], self._judge(shrunk, split, max_rows)
+        assert before.metrics.auc is not None
+        assert after.metrics.auc is not None
+        loss = before.metrics.auc - after.metrics.auc
+        return SplitReport(
+            before=before.metrics,
+            after=after.metrics,
+            auc_loss=loss,
+            auc_loss_error=standard_error(before.standings, after.standings),
+            kept=loss <= self._max_auc_loss,
+        )
 
-    def _measure(self, artifact: Artifact, split: str, max_rows: int | None) -> Metrics:
-        return measure(artifact, self._dataset, split, max_rows=max_rows, show_progress=self._show_progress)
+    def _judge(self, artifact: Artifact, split: str, max_rows: int | None) -> _Judged:
+        loader = Loader(self._dataset, split, LoaderConfig(batch_size=BATCH_SIZE, max_rows=max_rows))
+        labels: list[Floats] = [np.empty(0, np.float32)]
+        logits: list[Floats] = [np.empty(0, np.float32)]
 
+        def keep(labels_B: Floats, logits_B: Floats) -> None:
+            labels.append(labels_B)
+            logits.append(logits_B)
 
-def _auc_loss(before: Metrics, after: Metrics) -> float:
-    assert before.auc is not None
-    assert after.auc is not None
-    return before.auc - after.auc
+        metrics = evaluate(artifact.model, loader, on_batch=self._bar.advance, on_logits=keep)
+        if not 2 <= metrics.positives <= metrics.rows - 2:
+            raise DataError(
+                self._dataset.path / SCHEMA_FILE,
+                f"split {split} has {metrics.positives} clicks in {metrics.rows} rows, "
+                "expected at least two clicks and two others, to compare AUCs",
+            )
+        return _Judged(metrics, standings(np.concatenate(labels), np.concatenate(logits)))

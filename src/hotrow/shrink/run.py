@@ -5,51 +5,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, get_args
 
 from hotrow.artifact import Artifact, find_artifact, load_artifact, save_artifact
 from hotrow.artifact.manifest import VOCAB_FOLDER
 from hotrow.config import to_mapping
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
-from hotrow.errors import ArtifactError, ConfigError
+from hotrow.errors import ArtifactError
 from hotrow.files import atomic_folder, tree_bytes
-from hotrow.kernels.row_formats import FLOAT_DTYPES, QuantizedFormat, row_bytes
+from hotrow.kernels.row_formats import FLOAT_DTYPES, QuantizedFormat
+from hotrow.progress import progress
 from hotrow.shrink.choose import Choice, Formats, choose
+from hotrow.shrink.config import ShrinkConfig
 from hotrow.shrink.folder import require_room, write_run_files
 from hotrow.shrink.judging import Comparison
-from hotrow.shrink.report import ShrinkReport, SplitReport, TableReport
+from hotrow.shrink.report import ShrinkReport, SplitReport, make_report
 from hotrow.shrink.variants import Variants
 from hotrow.train import RunFolder
-
-Bits = Literal["8", "4", "2", "auto"]
-BITS: tuple[Bits, ...] = get_args(Bits)
 
 ESTIMATE_ROWS = 1 << 19
 """Validation rows on which tables are judged one by one."""
 
 _FORMATS: dict[str, QuantizedFormat] = {"8": "int8", "4": "int4", "2": "int2"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShrinkConfig:
-    """What is asked for.
-
-    Attributes:
-        bits: for all tables; ``auto``: as few for each as keep the promise on the validation split.
-        max_auc_loss: the promise: AUC before less AUC after is at most this.
-    """
-
-    bits: Bits = "auto"
-    max_auc_loss: float = 0.001
-
-    def __post_init__(self) -> None:
-        if self.bits not in BITS:
-            raise ConfigError("bits", self.bits, " or ".join(BITS))
-        if not 0 <= self.max_auc_loss < math.inf:
-            raise ConfigError("max_auc_loss", self.max_auc_loss, "a number of at least 0, such as 0.001")
 
 
 def shrink_run(
@@ -96,44 +74,44 @@ def shrink_run(
     artifact.schema.require_same(
         dataset.schema, this=str(artifact.path), that=str(dataset.path / SCHEMA_FILE)
     )
-    comparison = Comparison(artifact, dataset, config.max_auc_loss, show_progress=show_progress)
-    with atomic_folder(out, overwrite=overwrite) as partial, TemporaryDirectory(dir=partial) as scratch:
-        variants = Variants(artifact, Path(scratch), show_progress=show_progress)
+    with (
+        atomic_folder(out, overwrite=overwrite) as partial,
+        TemporaryDirectory(dir=partial) as scratch,
+        progress("shrink", _known_work(artifact, dataset, config), "rows", show=show_progress) as bar,
+    ):
+        variants = Variants(artifact, Path(scratch), bar)
+        comparison = Comparison(artifact, dataset, config.max_auc_loss, bar)
         choice = _choose(variants, comparison, dataset, config)
         shrunk = variants.artifact(choice.formats)
         test = comparison.report(shrunk, "test")
         validation = comparison.report(shrunk, "valid") if dataset.rows("valid") else None
         model = RunFolder(partial).model
         _save(shrunk, model, test, validation)
-        tables = _tables(artifact, shrunk)
-        assert test.before.auc is not None
-        assert test.after.auc is not None
-        report = ShrinkReport(
+        report = make_report(
+            artifact,
+            shrunk,
+            config,
             run=str(out),
             source=str(source),
             dataset=str(dataset.path),
-            bits=config.bits,
-            max_auc_loss=config.max_auc_loss,
-            kept=test.kept,
-            bytes_before=tree_bytes(artifact.path),
             bytes_after=tree_bytes(model),
-            table_bytes_before=sum(table.bytes_before for table in tables),
-            table_bytes_after=sum(table.bytes_after for table in tables),
-            auc_before=test.before.auc,
-            auc_after=test.after.auc,
-            auc_loss=test.auc_loss,
-            split="test",
-            rows=test.after.rows,
             judged=choice.judged,
             seconds=time.perf_counter() - started,
             test=test,
             validation=validation,
-            tables=tables,
         )
         write_run_files(
             partial, source, dataset=dataset, config=shrunk.config, report=report, command=command
         )
     return report
+
+
+def _known_work(artifact: Artifact, dataset: Dataset, config: ShrinkConfig) -> int | None:
+    """Return how many rows will be quantised and judged; None if that depends on what is found."""
+    if config.bits == "auto":
+        return None
+    judged = 2 * (dataset.rows("test") + dataset.rows("valid"))
+    return judged + sum(table.rows for table in artifact.config.tables)
 
 
 def _require_numbers(artifact: Artifact) -> None:
@@ -155,10 +133,10 @@ def _choose(variants: Variants, comparison: Comparison, dataset: Dataset, config
         return Choice(formats=variants.uniform(_FORMATS[config.bits]), loss=math.nan, judged=0)
 
     def judge(formats: Formats) -> float:
-        return comparison.auc_loss(variants.artifact(formats), "valid")
+        return comparison.probable_loss(variants.artifact(formats), "valid")
 
     def estimate(formats: Formats) -> float:
-        return comparison.auc_loss(variants.artifact(formats), "valid", max_rows=ESTIMATE_ROWS)
+        return comparison.probable_loss(variants.artifact(formats), "valid", max_rows=ESTIMATE_ROWS)
 
     few = dataset.rows("valid") <= ESTIMATE_ROWS
     return choose(variants.sizes(), judge, config.max_auc_loss, estimate=None if few else estimate)
@@ -177,19 +155,4 @@ def _save(shrunk: Artifact, folder: Path, test: SplitReport, validation: SplitRe
         schema=shrunk.schema,
         vocab_folder=shrunk.path / VOCAB_FOLDER,
         metrics=metrics,
-    )
-
-
-def _tables(before: Artifact, after: Artifact) -> tuple[TableReport, ...]:
-    return tuple(
-        TableReport(
-            name=old.name,
-            rows=old.rows,
-            width=old.width,
-            format_before=old.format,
-            format=new.format,
-            bytes_before=old.rows * row_bytes(old.format, old.width),
-            bytes_after=new.rows * row_bytes(new.format, new.width),
-        )
-        for old, new in zip(before.config.tables, after.config.tables, strict=True)
     )

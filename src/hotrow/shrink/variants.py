@@ -13,7 +13,7 @@ from hotrow.embedding import EmbeddingTables, TableConfig
 from hotrow.errors import ArtifactError
 from hotrow.kernels.quantize_rows import Search, quantize_rows_into
 from hotrow.kernels.row_formats import QuantizedFormat, RowFormat, row_bytes, storage_shape
-from hotrow.progress import Progress, progress
+from hotrow.progress import Progress
 from hotrow.shrink.moves import TableSizes
 
 SLICE_ROWS = 1 << 18
@@ -30,10 +30,10 @@ class Variants:
     Args:
         artifact: the model as it is; its tables hold numbers, none is quantised.
         scratch: an empty folder for the files; keep it while what was made is in use.
-        show_progress: draw a progress bar on standard error while tables are quantised.
+        bar: told of the rows that were quantised.
     """
 
-    def __init__(self, artifact: Artifact, scratch: Path, *, show_progress: bool = False) -> None:
+    def __init__(self, artifact: Artifact, scratch: Path, bar: Progress) -> None:
         embeddings = artifact.model.embeddings
         assert isinstance(embeddings, EmbeddingTables)
         self._artifact = artifact
@@ -42,11 +42,11 @@ class Variants:
             (table.name, table.format): embeddings.table_weight(table.name) for table in embeddings.tables
         }
         self._scratch = scratch
-        self._show_progress = show_progress
+        self._bar = bar
 
     def sizes(self) -> list[TableSizes]:
         """Return the tables' sizes in the formats that make them smaller."""
-        return [_sizes(table) for table in self._tables.values()]
+        return [sizes_of(table) for table in self._tables.values()]
 
     def uniform(self, row_format: RowFormat) -> dict[str, RowFormat]:
         """Return one format for all tables but those that it would not make smaller."""
@@ -63,16 +63,14 @@ class Variants:
         Raises:
             ArtifactError: a row cannot be quantised; names table and row.
         """
-        missing = [item for item in formats.items() if item not in self._weights]
-        total = sum(self._tables[name].rows for name, _ in missing)
-        with progress("quantise", total, "rows", show=self._show_progress and total > 0) as bar:
-            for name, row_format in missing:
-                self._weights[name, row_format] = self._quantise(name, row_format, bar)
+        for name, row_format in formats.items():
+            if (name, row_format) not in self._weights:
+                self._weights[name, row_format] = self._quantise(name, row_format)
         return replace_tables(
             self._artifact, formats, {name: self._weights[name, form] for name, form in formats.items()}
         )
 
-    def _quantise(self, name: str, row_format: RowFormat, bar: Progress) -> Tensor:
+    def _quantise(self, name: str, row_format: RowFormat) -> Tensor:
         assert row_format in _FORMATS
         table = self._tables[name]
         shape = storage_shape(row_format, table.rows, table.width)
@@ -85,14 +83,13 @@ class Variants:
             try:
                 quantize_rows_into(out[part], rows[part], row_format, search=search)
             except ValueError as error:
-                raise ArtifactError(
-                    f"{self._artifact.path}: table {name}, rows from {first} on: {error}"
-                ) from error
-            bar.advance(min(SLICE_ROWS, table.rows - first))
+                place = f"table {name}, counted from row {first}" if first else f"table {name}"
+                raise ArtifactError(f"{self._artifact.path}: {place}: {error}") from error
+            self._bar.advance(min(SLICE_ROWS, table.rows - first))
         return out
 
 
-def _sizes(table: TableConfig) -> TableSizes:
+def sizes_of(table: TableConfig) -> TableSizes:
     """Return the sizes of a table in its format and in those that are ever smaller."""
     row_sizes = {table.format: row_bytes(table.format, table.width)}
     for row_format in _FORMATS:
