@@ -111,6 +111,7 @@ def test_the_result_is_a_run(run: Path, dataset: Dataset, tmp_path: Path) -> Non
     page = (tmp_path / "report.html").read_text()
     assert "1.4 KiB" in page  # of the tables: 117 rows of 12 bytes
     assert f"hotrow shrink {run}" in page
+    assert "shrunk from" in page
 
 
 def test_a_model_without_its_run(run: Path, dataset: Dataset, tmp_path: Path) -> None:
