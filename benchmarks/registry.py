@@ -36,6 +36,11 @@ SUITES = {
         measures="embedding lookups, and lookups + backward + update, against torch",
         tests=("tests/kernels", "tests/embedding"),
     ),
+    "quantize": Suite(
+        module="benchmarks.quantize",
+        measures="quantising rows to 8, 4 and 2 bits, min-max and greedy, against torch's prepack operators",
+        tests=("tests/kernels/quantize_rows",),
+    ),
     "loader": Suite(
         module="benchmarks.loader",
         measures="samples/s of the loader alone",

@@ -8,6 +8,7 @@
 namespace hotrow {
 
 HOTROW_CHOOSE_VARIANT(QuantizeKernels, quantize_kernels, quantize_kernels)
+HOTROW_CHOOSE_VARIANT(QuantizeSearch, quantize_search, quantize_search)
 
 namespace {
 
@@ -39,7 +40,7 @@ int64_t quantize_group(const Job& job, int64_t first, float* floats, float* colu
     const float* from = widened(job, kernels, first, rows, floats);
     RowRange ranges[kQuantizeGroup];
     if (job.greedy) {
-        kernels.greedy(from, rows, job.width, job.bits, ranges, columns);
+        quantize_search().greedy(from, rows, job.width, job.bits, ranges, columns);
     } else {
         kernels.minmax(from, rows, job.width, ranges);
     }

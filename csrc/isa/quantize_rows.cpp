@@ -1,40 +1,14 @@
 // Row quantisation for one instruction set; see csrc/include/hotrow/isa.h for what may stand here.
-#include "hotrow/quantize_rows.h"
+#include "quantize_common.h"
 
 #include <cfloat>
-#include <cstdint>
-
-#define HOTROW_INLINE static inline __attribute__((always_inline))
 
 namespace hotrow::HOTROW_ISA {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kLanes = 16;
-#elif defined(__AVX__)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-static_assert(kQuantizeGroup % kLanes == 0);
-
-constexpr float kSteps = 200.0f;       // reference.py: GREEDY_STEPS, GREEDY_KEPT, INT8_EPSILON
-constexpr float kKept = 168.0f;
-constexpr float kEpsilon = 1e-8f;
-constexpr float kRound = 12582912.0f;  // adding it rounds |x| < 2^22 to the nearest integer, ties to even
-constexpr int32_t kInfinity = 0x7F800000;
-
-typedef float Vector __attribute__((vector_size(kLanes * 4)));
-typedef int32_t Mask __attribute__((vector_size(kLanes * 4)));
-
-// float16(x) as a float, to the nearest, ties to even; x is not NaN.
-HOTROW_INLINE Vector rounded_to_half(Vector x) {
-    const Mask magnitude = (Mask)x & 0x7FFFFFFF;
-    const Mask normal = (magnitude + 0xFFF + ((magnitude >> 13) & 1)) & ~0x1FFF;
-    const Mask subnormal = (Mask)(((Vector)magnitude + 0.5f) - 0.5f);  // multiples of 2^-24
-    const Mask finite = magnitude < 0x38800000 ? subnormal : normal;
-    return (Vector)((finite >= 0x47800000 ? Mask{} + kInfinity : finite) | ((Mask)x & ~0x7FFFFFFF));
-}
+constexpr float kEpsilon = 1e-8f;  // reference.py: INT8_EPSILON
+constexpr int kBlock = 16;         // columns encoded together
+static_assert(kBlock % kLanes == 0);
 
 HOTROW_INLINE float rounded_to_half(float x) { return rounded_to_half(x - Vector{})[0]; }  // keeps the sign of 0
 
@@ -71,21 +45,30 @@ void widen_bf16(const uint16_t* from, int64_t count, float* to) {
 // Minima and maxima over columns 8 apart come first: FBGEMM's order, which decides the sign of a
 // smallest element of zero. `probe` is NaN if an element is NaN or infinite.
 HOTROW_INLINE RowRange range_of(const float* row, int64_t width) {
-    typedef float Eight __attribute__((vector_size(32)));
-    Eight lows = Eight{} + FLT_MAX, highs = Eight{} - FLT_MAX, probes{};
+    constexpr int kNarrow = kLanes < 8 ? kLanes : 8, kParts = 8 / kNarrow;
+    typedef float Part __attribute__((vector_size(kNarrow * 4)));
+    Part lows[kParts], highs[kParts], probes[kParts];
+    for (int part = 0; part < kParts; ++part) {
+        lows[part] = Part{} + FLT_MAX;
+        highs[part] = Part{} - FLT_MAX;
+        probes[part] = Part{};
+    }
     int64_t column = 0;
     for (; column + 8 <= width; column += 8) {
-        Eight x;
-        __builtin_memcpy(&x, row + column, sizeof(x));
-        lows = lows < x ? lows : x;
-        highs = highs > x ? highs : x;
-        probes += x * 0.0f;
+        for (int part = 0; part < kParts; ++part) {
+            Part x;
+            __builtin_memcpy(&x, row + column + part * kNarrow, sizeof(x));
+            lows[part] = lows[part] < x ? lows[part] : x;
+            highs[part] = highs[part] > x ? highs[part] : x;
+            probes[part] += x * 0.0f;
+        }
     }
     float low = FLT_MAX, high = -FLT_MAX, probe = 0.0f;
     for (int lane = 0; lane < 8; ++lane) {
-        low = lows[lane] < low ? lows[lane] : low;
-        high = highs[lane] > high ? highs[lane] : high;
-        probe += probes[lane];
+        const int part = lane / kNarrow, at = lane % kNarrow;
+        low = lows[part][at] < low ? lows[part][at] : low;
+        high = highs[part][at] > high ? highs[part][at] : high;
+        probe += probes[part][at];
     }
     for (; column < width; ++column) {
         low = row[column] < low ? row[column] : low;
@@ -97,113 +80,6 @@ HOTROW_INLINE RowRange range_of(const float* row, int64_t width) {
 
 void minmax(const float* rows, int64_t count, int64_t width, RowRange* ranges) {
     for (int64_t row = 0; row < count; ++row) ranges[row] = range_of(rows + row * width, width);
-}
-
-// Bias and scale of a range, a row in each lane; unlike in `encode`, a scale that rounds to 0 stays 0.
-struct Grid {
-    Vector bias, scale, inverse;
-};
-
-HOTROW_INLINE Grid grid_of(Vector low, Vector high, float top) {
-    Grid grid;
-    grid.bias = rounded_to_half(low);
-    const Vector range = high - grid.bias;
-    const Vector one = Vector{} + 1.0f;
-    grid.scale = range == 0.0f ? one : rounded_to_half(range / top);
-    grid.inverse = grid.scale == 0.0f ? one : one / grid.scale;
-    return grid;
-}
-
-HOTROW_INLINE Vector squared_error(const Grid& grid, Vector x, float top) {
-    Vector code = (x - grid.bias) * grid.inverse;
-    code = code < top ? code : Vector{} + top;
-    code = code > 0.0f ? code : Vector{};
-    code = (code + kRound) - kRound;
-    const Vector error = x - (code * grid.scale + grid.bias);
-    return error * error;
-}
-
-HOTROW_INLINE Vector square_root(Vector x) {
-    for (int lane = 0; lane < kLanes; ++lane) x[lane] = __builtin_sqrtf(x[lane]);
-    return x;
-}
-
-// The candidates of one step of the greedy search, and their errors.
-struct Step {
-    Vector raised, lowered;              // the moved ends
-    Vector raised_error, lowered_error;  // of (raised, high) and (low, lowered)
-};
-
-HOTROW_INLINE Step step_from(const float* columns, int64_t width, Vector low, Vector high, Vector by, float top) {
-    Step step{low + by, high - by, Vector{}, Vector{}};
-    const Grid raised = grid_of(step.raised, high, top), lowered = grid_of(low, step.lowered, top);
-    for (int64_t column = 0; column < width; ++column) {
-        Vector x;
-        __builtin_memcpy(&x, columns + column * kLanes, sizeof(x));
-        step.raised_error += squared_error(raised, x, top);
-        step.lowered_error += squared_error(lowered, x, top);
-    }
-    step.raised_error = square_root(step.raised_error);
-    step.lowered_error = square_root(step.lowered_error);
-    return step;
-}
-
-HOTROW_INLINE bool any(Mask mask) {
-    int32_t found = 0;
-    for (int lane = 0; lane < kLanes; ++lane) found |= mask[lane];
-    return found != 0;
-}
-
-// reference.py: _narrow, for kLanes rows at once.
-HOTROW_INLINE void narrow(const float* columns, int64_t width, float top, Vector& best_low, Vector& best_high) {
-    const Vector by = (best_high - best_low) / kSteps, kept = by * kKept;
-    Vector low = best_low, high = best_high;
-    Vector error = step_from(columns, width, low, high, Vector{}, top).raised_error;
-    Vector least = error;
-    Mask active = low + kept < high;
-    while (any(active)) {
-        const Step step = step_from(columns, width, low, high, by, top);
-        const Mask is_best = active & (error < step.raised_error) & (error < step.lowered_error) & (error < least);
-        least = is_best ? error : least;
-        best_low = is_best ? low : best_low;
-        best_high = is_best ? high : best_high;
-        const Mask raises = step.raised_error < step.lowered_error;
-        const Vector next_low = raises ? step.raised : low, next_high = raises ? high : step.lowered;
-        error = raises ? step.raised_error : step.lowered_error;
-        active &= (next_low != low) | (next_high != high);
-        low = next_low;
-        high = next_high;
-        active &= low + kept < high;
-    }
-}
-
-// Up to kLanes rows side by side: columns (width, kLanes), the rest of the lanes 0.
-HOTROW_INLINE void interleave(const float* rows, int64_t count, int64_t width, float* columns) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-        for (int64_t column = 0; column < width; ++column) {
-            columns[column * kLanes + lane] = lane < count ? rows[lane * width + column] : 0.0f;
-        }
-    }
-}
-
-void greedy(const float* rows, int64_t count, int64_t width, int bits, RowRange* ranges, float* columns) {
-    for (int64_t first = 0; first < count; first += kLanes) {
-        const int64_t size = count - first < kLanes ? count - first : kLanes;
-        interleave(rows + first * width, size, width, columns);
-        Vector low, high, probe{};
-        __builtin_memcpy(&low, columns, sizeof(low));
-        high = low;
-        for (int64_t column = 0; column < width; ++column) {
-            Vector x;
-            __builtin_memcpy(&x, columns + column * kLanes, sizeof(x));
-            low = x < low ? x : low;
-            high = x > high ? x : high;
-            probe += x * 0.0f;
-        }
-        narrow(columns, width, static_cast<float>((1 << bits) - 1), low, high);
-        low += probe;  // NaN where an element is NaN or infinite
-        for (int64_t lane = 0; lane < size; ++lane) ranges[first + lane] = {low[lane], high[lane]};
-    }
 }
 
 // What one row is stored with.
@@ -224,42 +100,55 @@ HOTROW_INLINE Parameters parameters_of(const RowRange& ends, int bits) {
 
 HOTROW_INLINE bool is_finite(float x) { return x * 0.0f == 0.0f; }
 
-HOTROW_INLINE void write_codes(const float* row, int64_t width, const Parameters& with, float top, uint8_t* codes) {
-    typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
-    int64_t column = 0;
-    for (; column + kLanes <= width; column += kLanes) {
+// Codes of kBlock columns, one in each byte.
+HOTROW_INLINE void write_block(const float* from, const Parameters& with, const Codes& codes, uint8_t* to) {
+    uint32_t words[kBlock];
+    for (int first = 0; first < kBlock; first += kLanes) {
         Vector x;
-        __builtin_memcpy(&x, row + column, sizeof(x));
-        Vector code = (x - with.bias) * with.inverse;
-        code = code < top ? code : Vector{} + top;
-        code = code > 0.0f ? code : Vector{};
-        const Bytes narrow = __builtin_convertvector((Mask)(code + kRound) & 0xFF, Bytes);
-        __builtin_memcpy(codes + column, &narrow, kLanes);
+        __builtin_memcpy(&x, from + first, sizeof(x));
+        x = shifted_code((x - with.bias) * with.inverse, codes);
+        __builtin_memcpy(words + first, &x, sizeof(x));
     }
-    for (; column < width; ++column) {
-        float code = (row[column] - with.bias) * with.inverse;
-        code = code < top ? code : top;
-        code = code > 0.0f ? code : 0.0f;
-        codes[column] = static_cast<uint8_t>(static_cast<int>((code + kRound) - kRound));
+    for (int column = 0; column < kBlock; ++column) to[column] = static_cast<uint8_t>(words[column]);
+}
+
+HOTROW_INLINE void write_codes(const float* row, int64_t width, const Parameters& with, float top, uint8_t* to) {
+    const Codes codes = codes_up_to(top);
+    int64_t column = 0;
+    for (; column + kBlock <= width; column += kBlock) write_block(row + column, with, codes, to + column);
+    if (column == width) return;
+    float padded[kBlock] = {};
+    uint8_t block[kBlock];
+    for (int64_t i = column; i < width; ++i) padded[i - column] = row[i];
+    write_block(padded, with, codes, block);
+    for (int64_t i = column; i < width; ++i) to[i] = block[i - column];
+}
+
+// The lowest kBits of each byte of `word`, side by side.
+template <int kBits>
+HOTROW_INLINE uint64_t squeezed(uint64_t word) {
+    if (kBits == 4) {
+        word = (word | word >> 4) & 0x00FF00FF00FF00FF;
+        word = (word | word >> 8) & 0x0000FFFF0000FFFF;
+        return word | word >> 16;
     }
+    word = (word | word >> 6) & 0x000F000F000F000F;
+    word = (word | word >> 12) & 0x000000FF000000FF;
+    return word | word >> 24;
 }
 
 // Packs codes (width, then zeros up to a multiple of 8) of 4 or 2 bits, 8 at a time.
-HOTROW_INLINE void pack(const uint8_t* codes, int64_t width, int bits, uint8_t* out) {
-    const int64_t bytes = (width * bits + 7) / 8;
-    for (int64_t at = 0; at < bytes; at += bits, codes += 8) {
+template <int kBits>
+HOTROW_INLINE void pack(const uint8_t* codes, int64_t width, uint8_t* out) {
+    for (; width > 0; width -= 8, codes += 8, out += kBits) {
         uint64_t word;
         __builtin_memcpy(&word, codes, 8);
-        if (bits == 4) {
-            word = (word | word >> 4) & 0x00FF00FF00FF00FF;
-            word = (word | word >> 8) & 0x0000FFFF0000FFFF;
-            word = word | word >> 16;
+        word = squeezed<kBits>(word);
+        if (width >= 8) {
+            __builtin_memcpy(out, &word, kBits);
         } else {
-            word = (word | word >> 6) & 0x000F000F000F000F;
-            word = (word | word >> 12) & 0x000000FF000000FF;
-            word = word | word >> 24;
+            __builtin_memcpy(out, &word, (width * kBits + 7) / 8);
         }
-        __builtin_memcpy(out + at, &word, bytes - at < bits ? bytes - at : bits);
     }
 }
 
@@ -277,7 +166,7 @@ int64_t encode_as(const float* rows, int64_t count, int64_t width, const RowRang
             __builtin_memcpy(out + payload + 4, &with.bias, 4);
             out += payload + 8;
         } else {
-            pack(codes, width, kBits, out);
+            pack<kBits>(codes, width, out);
             const uint16_t halves[2] = {half_bits(with.scale), half_bits(with.bias)};
             __builtin_memcpy(out + payload, halves, 4);
             out += payload + 4;
@@ -296,6 +185,6 @@ int64_t encode(const float* rows, int64_t count, int64_t width, int bits, const 
 }  // namespace
 
 extern const QuantizeKernels quantize_kernels;
-const QuantizeKernels quantize_kernels = {widen_fp16, widen_bf16, minmax, greedy, encode};
+const QuantizeKernels quantize_kernels = {widen_fp16, widen_bf16, minmax, encode};
 
 }  // namespace hotrow::HOTROW_ISA

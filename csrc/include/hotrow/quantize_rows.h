@@ -14,7 +14,7 @@ struct RowRange {
     float high;
 };
 
-// Compiled once for each instruction set (csrc/isa/quantize_rows.cpp); all give the same bits.
+// Compiled once for each instruction set (csrc/isa/quantize_*.cpp); all give the same bits.
 struct QuantizeKernels {
     void (*widen_fp16)(const uint16_t* from, int64_t count, float* to);
     void (*widen_bf16)(const uint16_t* from, int64_t count, float* to);
@@ -22,14 +22,16 @@ struct QuantizeKernels {
     // ranges (count) of rows (count, width): smallest and largest elements.
     void (*minmax)(const float* rows, int64_t count, int64_t width, RowRange* ranges);
 
-    // The same, narrowed to lessen the squared error; count <= kQuantizeGroup, scratch: count of floats
-    // of a group.
-    void (*greedy)(const float* rows, int64_t count, int64_t width, int bits, RowRange* ranges, float* scratch);
-
     // Writes rows of codes, scale and bias; returns the first row that the format cannot hold, or -1.
     // scratch: width + 8 bytes.
     int64_t (*encode)(const float* rows, int64_t count, int64_t width, int bits, const RowRange* ranges,
                       uint8_t* scratch, uint8_t* out);
+};
+
+struct QuantizeSearch {
+    // ranges (count) of rows (count, width), narrowed to lessen the squared error.
+    // scratch: kQuantizeGroup * width floats.
+    void (*greedy)(const float* rows, int64_t count, int64_t width, int bits, RowRange* ranges, float* scratch);
 };
 
 constexpr int64_t kQuantizeGroup = 16;  // rows handed to these functions at once, at most

@@ -96,7 +96,9 @@ def quantize_rows_into(
     _check_rows(rows_ED, row_format, search)
     shape = storage_shape(row_format, *rows_ED.shape)
     if out.shape != shape or out.dtype != torch.uint8 or not out.is_contiguous():
-        raise ValueError(f"out: got {out.dtype} of shape {tuple(out.shape)}, expected contiguous uint8 {shape}")
+        raise ValueError(
+            f"out: got {out.dtype} of shape {tuple(out.shape)}, expected contiguous uint8 {shape}"
+        )
     if out.device != rows_ED.device:
         raise ValueError(f"out: is on {out.device}, the rows are on {rows_ED.device}")
     _quantize(rows_ED, row_format, search, out, backend)
@@ -126,7 +128,9 @@ def dequantize_rows(
         raise ValueError(f"width: got {width}, expected at least 1")
     expected = row_bytes(row_format, width)
     if rows.ndim != 2 or rows.dtype != torch.uint8 or rows.shape[1] != expected:
-        raise ValueError(f"rows: got {rows.dtype} of shape {tuple(rows.shape)}, expected uint8 (E, {expected})")
+        raise ValueError(
+            f"rows: got {rows.dtype} of shape {tuple(rows.shape)}, expected uint8 (E, {expected})"
+        )
     return decode_rows(rows, row_format, width).to(FLOAT_DTYPES[to])
 
 

@@ -84,7 +84,9 @@ def _narrow(rows_ED: Tensor, low_E: Tensor, high_E: Tensor, bits: int) -> tuple[
         raised_E, lowered_E = left_E + step_E, right_E - step_E
         raised_error_E = _error(rows_ED, raised_E, right_E, bits)
         lowered_error_E = _error(rows_ED, left_E, lowered_E, bits)
-        is_best_E = active_E & (error_E < torch.minimum(raised_error_E, lowered_error_E)) & (error_E < least_E)
+        is_best_E = (
+            active_E & (error_E < torch.minimum(raised_error_E, lowered_error_E)) & (error_E < least_E)
+        )
         least_E = torch.where(is_best_E, error_E, least_E)
         low_E, high_E = torch.where(is_best_E, left_E, low_E), torch.where(is_best_E, right_E, high_E)
         raises_E = raised_error_E < lowered_error_E
