@@ -136,5 +136,11 @@ def test_small_tables_are_not_judged_alone() -> None:
         return 1.0 if formats["large"] == "int2" else 0.0
 
     found = choose(tables, judge, 0.001)
-    assert found.formats == {"large": "int4", "small": "int4"}
+    assert found.formats == {"large": "int4", "small": "int8"}
     assert {"large": "int4", "small": "int2"} not in judged
+
+
+def test_small_tables_stay_small_if_that_alone_keeps_the_promise() -> None:
+    tables = [table("large", 10**6), table("small", 10)]
+    found = choose(tables, lambda f: float("int2" in f.values() or f["small"] == "int8"), 0.001)
+    assert found.formats == {"large": "int4", "small": "int4"}

@@ -18,7 +18,7 @@ MAX_TABLES = 32
 """Tables that are judged alone; with more, the smaller ones are not moved."""
 
 LEAST_SHARE = 1e-3
-"""A table that holds less than this share of what can be saved is not worth judging alone."""
+"""A table that holds less than this share of what can be saved is not moved beyond its first format."""
 
 EXTRA_TRIES = 8
 """Single moves that are tried after the longest sequence that keeps the promise."""
@@ -44,10 +44,12 @@ def choose(
 ) -> Choice:
     """Choose formats whose loss together is at most ``max_loss``, as few bytes as a bounded search finds.
 
-    The start is the smallest format that all tables may have at once. From there each larger table
-    is judged alone in each smaller format. Losses for each byte saved give an order of moves; the
-    longest sequence of moves that keeps the promise is found by bisection, and a few later moves are
-    tried on top. What is returned was judged as a whole: that losses add up is never relied on.
+    The start is the smallest format that all tables may have at once; tables too small to matter go
+    back to the first they may have, mostly int8, where they cost few bytes and little quality. From
+    there each larger table is judged alone in each smaller format. Losses for each byte saved give
+    an order of moves; the longest sequence of moves that keeps the promise is found by bisection, and
+    a few later moves are tried on top. What is returned was judged as a whole: that losses add up is
+    never relied on.
 
     Args:
         tables: the tables and their sizes.
@@ -85,7 +87,13 @@ def _search(tables: Sequence[TableSizes], whole: Judge, part: Judge, max_loss: f
     deepest = max((len(table.formats) for table in tables), default=1) - 1
     levels = [_level(tables, depth) for depth in range(deepest, 0, -1)]
     start = next(filter(holds, levels), _level(tables, 0))
-    worthy = _worth_judging(tables, start)
+    if start == _level(tables, deepest):
+        return start
+    large = _large(tables)
+    spared = {**_level(tables, 1), **{table.name: start[table.name] for table in large}}
+    if holds(spared):
+        start = spared
+    worthy = [table for table in large if start[table.name] != table.formats[-1]][:MAX_TABLES]
     moves = order_moves(worthy, start, _alone(worthy, start, part)) if worthy else []
     count = _longest(start, moves, holds)
     return _with_single_moves(start, moves, count, holds)
@@ -138,12 +146,11 @@ def _with_single_moves(
     return formats
 
 
-def _worth_judging(tables: Sequence[TableSizes], start: Formats) -> list[TableSizes]:
-    """Return the tables whose savings matter, largest savings first."""
-    savings = {table.name: table.bytes[start[table.name]] - min(table.bytes.values()) for table in tables}
+def _large(tables: Sequence[TableSizes]) -> list[TableSizes]:
+    """Return the tables whose size matters, the one with most to save first."""
+    savings = {table.name: table.bytes[table.formats[0]] - table.bytes[table.formats[-1]] for table in tables}
     least = LEAST_SHARE * sum(savings.values())
-    worthy = [table for table in tables if savings[table.name] > least]
-    return sorted(worthy, key=lambda table: -savings[table.name])[:MAX_TABLES]
+    return sorted((t for t in tables if savings[t.name] > least), key=lambda t: -savings[t.name])
 
 
 def _moved(start: Formats, moves: Sequence[Move]) -> dict[str, RowFormat]:
