@@ -64,8 +64,10 @@ public:
             if constexpr (sizeof(Id) == 4) return check_kernels().check_bags_i32;
             else return check_kernels().check_bags_i64;
         }();
-        const int64_t bag =
-            check_bags(checksums_[table], tables_[table], layout_.tables[table], stream, piece.first, piece.last);
+        const TableSpec& spec = layout_.tables[table];
+        std::vector<float> scratch(spec.width);
+        const int64_t bag = check_bags(checksums_[table], tables_[table], spec, stream, piece.first, piece.last,
+                                       scratch.data());
         if (bag >= 0) fault_.note(piece.feature, bag);
     }
 
