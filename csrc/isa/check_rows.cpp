@@ -127,20 +127,33 @@ HOTROW_INLINE float sum_result(const float* result, int64_t width) {
 
 enum class Verdict { sound, faulty, unclear };
 
-HOTROW_INLINE Verdict judge(const Expected& expected, const float* result, int64_t width, bool mean) {
+// How far the sum of a result may be from what the checksums say, per unit of magnitude: the same for
+// all bags of so many rows.
+struct Bounds {
+    int64_t rows;
+    double factor;  // of the mean
+    double usual;
+    double most;
+    double lost;  // at most, whatever the magnitude, where subnormal numbers become zero
+};
+
+HOTROW_INLINE Bounds bounds_of(int64_t rows, int64_t width, bool mean) {
+    const double n = static_cast<double>(rows), columns = static_cast<double>(width);
+    const double part = kUnit * (n + columns / kBlock + kRoundings);
+    return {rows, mean && rows > 1 ? 1.0 / n : 1.0, 0.75 * kUnit * (1.0 + __builtin_sqrt(n / columns)),
+            part + 2.0 * part * part,  // above (1 + kUnit)**k - 1
+            (n + kRoundings) * columns * kSmallest};
+}
+
+HOTROW_INLINE Verdict judge(const Expected& expected, const Bounds& bounds, const float* result, int64_t width) {
     if (!expected.intact) return Verdict::faulty;
-    const double rows = static_cast<double>(expected.rows), columns = static_cast<double>(width);
-    const double part = kUnit * (rows + columns / kBlock + kRoundings);
-    const double gamma = part + 2.0 * part * part;  // above (1 + kUnit)**k - 1
     // Numbers that may overflow, or are no numbers to begin with, cannot be added up.
-    if (!(expected.magnitude * (1.0 + gamma) < static_cast<double>(FLT_MAX))) return Verdict::unclear;
-    const double factor = mean && expected.rows > 1 ? 1.0 / rows : 1.0;
-    const double magnitude = factor * expected.magnitude;
-    const double difference = __builtin_fabs(static_cast<double>(sum_result(result, width)) - factor * expected.sum);
-    const double usual = kUnit * (1.0 + __builtin_sqrt(rows / columns)) * magnitude;
-    if (difference <= usual) return Verdict::sound;
-    const double most = gamma * magnitude + (rows + kRoundings) * columns * kSmallest;
-    return difference <= most ? Verdict::unclear : Verdict::faulty;  // NaN is faulty
+    if (!(expected.magnitude * (1.0 + bounds.most) < static_cast<double>(FLT_MAX))) return Verdict::unclear;
+    const double sum = static_cast<double>(sum_result(result, width));
+    const double difference = __builtin_fabs(sum - bounds.factor * expected.sum);
+    const double magnitude = bounds.factor * expected.magnitude;
+    if (difference <= bounds.usual * magnitude) return Verdict::sound;
+    return difference <= bounds.most * magnitude + bounds.lost ? Verdict::unclear : Verdict::faulty;  // NaN is faulty
 }
 
 HOTROW_INLINE bool are_same(const float* a, const float* b, int64_t width) {
@@ -172,12 +185,14 @@ __attribute__((noinline)) bool comes_again(const uint8_t* table, const TableSpec
 template <bool kWeighted, bool kPadded, typename Id>
 HOTROW_INLINE int64_t check_bags_as(const RowChecksum* checksums, const uint8_t* table, const TableSpec& spec,
                                     const Stream<Id>& stream, int64_t first, int64_t last, float* scratch) {
+    Bounds bounds = bounds_of(1, spec.width, stream.mean);
     for (int64_t bag = first; bag < last; ++bag) {
         const int64_t from = stream.offsets == nullptr ? bag : stream.offsets[bag] - stream.offsets[0];
         const int64_t to = stream.offsets == nullptr ? bag + 1 : stream.offsets[bag + 1] - stream.offsets[0];
         const Expected expected = expect<kWeighted, kPadded>(checksums, table, spec.row_bytes, stream, from, to);
         const float* result = stream.result + bag * stream.result_stride;
-        const Verdict verdict = judge(expected, result, spec.width, stream.mean);
+        if (expected.rows != bounds.rows) bounds = bounds_of(expected.rows, spec.width, stream.mean);
+        const Verdict verdict = judge(expected, bounds, result, spec.width);
         if (verdict == Verdict::sound) continue;
         if (verdict == Verdict::faulty || !comes_again(table, spec, stream, bag, scratch)) return bag;
     }

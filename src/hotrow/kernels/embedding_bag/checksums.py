@@ -22,7 +22,7 @@ A lookup is checked in two ways, bag by bag:
     u = 2**-24 and M = c * sum(abs(w) * A): each stored number goes through at most n additions for n rows,
     D / 16 for the columns and 16 other roundings (by the weight, the scale, the bias, the mean, the
     checksum itself), in whatever order, each with an error of at most u of sums that are at most M.
-  - It seldom differs by more than u * (1 + sqrt(n / D)) * M, as errors go both ways.
+  - It seldom differs by more than 0.75 * u * (1 + sqrt(n / D)) * M, as errors go both ways.
 
   Above the first bound, or where the result is NaN and should not be, the bag is faulty; below the second
   it is sound; in between, and where terms add up to infinity or NaN, the bag is looked up once more and must
@@ -127,7 +127,7 @@ def _judge(rows: Rows, result: Tensor, *, mean: bool) -> tuple[Tensor, Tensor]:
     adds_up = bound_B * (1.0 + gamma_B) < torch.finfo(torch.float32).max
     factor_B = 1.0 / count_B.clamp(min=1.0) if mean else torch.ones_like(count_B)
     difference_B = (result.double().sum(dim=1) - factor_B * expected_B).abs()
-    usual_B = _UNIT * (1.0 + (count_B / width).sqrt()) * factor_B * bound_B
+    usual_B = 0.75 * _UNIT * (1.0 + (count_B / width).sqrt()) * factor_B * bound_B
     most_B = gamma_B * factor_B * bound_B + (count_B + _ROUNDINGS) * width * _SMALLEST
     return adds_up & (difference_B <= usual_B), adds_up & ~(difference_B <= most_B)
 
