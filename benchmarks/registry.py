@@ -59,6 +59,11 @@ SUITES = {
         tests=("tests/kernels/embedding_bag",),
         needs_gpu=True,
     ),
+    "soft-errors": Suite(
+        module="benchmarks.soft_errors",
+        measures="flipped bits found by checked lookups, sound lookups failed, and the checks' cost",
+        tests=("tests/kernels/embedding_bag/test_soft_errors.py", "tests/embedding/test_checksums.py"),
+    ),
     "loader": Suite(
         module="benchmarks.loader",
         measures="samples/s of the loader alone",

@@ -114,7 +114,7 @@ def verify_lookup(
 ) -> None:
     """Verify what ``embedding_bag`` gave, and the rows it came from.
 
-    Takes what ``embedding_bag`` takes, and its result.
+    Takes what ``embedding_bag`` takes, and its result by the same backend.
 
     Raises:
         IndexError: an id is outside its table.
