@@ -11,6 +11,12 @@ import torch
 
 
 @pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Draw the same random numbers whichever tests ran before."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def poison_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fill memory that is handed out uninitialised with values that no test could miss."""
 

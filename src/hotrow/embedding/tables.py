@@ -259,8 +259,9 @@ class EmbeddingTables(nn.Module):
             return self._embed_unfused(bags, weights)
         per_state = [self._of_each_table(name) for name in self._states]
         states = list(zip(*per_state, strict=True)) if per_state else []
+        step, backend = (self._update, self._anchor), self._wanted
         return fused_embedding_bag(
-            weights, states, self._layout, bags, self._next_update, self._anchor, backend=self._wanted
+            weights, states, self._layout, bags, *step, stepped=self._count_step, backend=backend
         )
 
     def _make_checksums(self) -> None:
@@ -291,9 +292,8 @@ class EmbeddingTables(nn.Module):
         arguments = (self._anchor, weights, states, self._step, *ids, self._lr, *texts)
         return Embedded(*library.fused_embedding_bag(*arguments))
 
-    def _next_update(self) -> Update:
+    def _count_step(self) -> None:
         self._step += 1
-        return self._update()
 
     def _update(self) -> Update:
         config = self._optimizer
@@ -308,7 +308,7 @@ class EmbeddingTables(nn.Module):
             decay=config.decay,
             clip_value=config.clip_value,
             clip_norm=config.clip_norm,
-            step=int(self._step),
+            step=int(self._step) + 1,
             stochastic=config.stochastic_rounding,
             seed=config.seed,
             check_finite=config.check_gradients,

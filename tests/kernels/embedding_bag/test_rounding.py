@@ -109,7 +109,8 @@ def test_whole_steps_have_the_references_bits(
 def one_lookup_per_row(row_format: RowFormat) -> Problem:
     tables = [TableSpec("a", 40, 19, row_format), TableSpec("b", 40, 32, row_format)]
     problem = draw_problem(tables, [FeatureSpec("a", 0), FeatureSpec("b", 1)], 40)
-    problem.bags.ids.copy_(torch.stack([torch.randperm(40), torch.randperm(40)], dim=1))
+    problem.bags.ids[:, 0] = torch.arange(40)
+    problem.bags.ids[:, 1] = torch.arange(39, -1, -1)
     return problem
 
 
@@ -144,7 +145,7 @@ def ulp(values: Tensor, row_format: RowFormat) -> Tensor:
 def test_roundings_differ_by_row_column_table_step_and_seed(
     backend: BackendName, row_format: RowFormat
 ) -> None:
-    values = torch.full((64, 64), 1.0003)
+    values = torch.full((64, 64), 1.003)
     first = write(values, row_format, backend, step=5, seed=1)
     assert torch.equal(first, write(values, row_format, backend, step=5, seed=1))
     assert not torch.equal(first, write(values, row_format, backend, step=6, seed=1))
@@ -172,7 +173,7 @@ def test_fp16_saturates_when_rounded_stochastically(backend: BackendName) -> Non
 @pytest.mark.parametrize("row_format", SMALL)
 def test_values_that_fit_stay(backend: BackendName, row_format: RowFormat) -> None:
     exact = torch.from_numpy(np.arange(2**16, dtype=np.uint16).view(np.int16)).view(FLOAT_DTYPES[row_format])
-    exact = exact[~exact.isnan()][:65024].view(-1, 127)
+    exact = exact[exact.isfinite()].unsqueeze(1)
     written = write(exact.float(), row_format, backend)
     assert torch.equal(bits(written), bits(exact))
 

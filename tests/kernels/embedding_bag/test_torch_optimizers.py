@@ -83,6 +83,7 @@ SPARSE: dict[str, tuple[Update, Make]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")  # torch.optim.Adagrad makes such tensors
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", SPARSE)
 def test_as_the_sparse_optimizer(backend: BackendName, name: str) -> None:

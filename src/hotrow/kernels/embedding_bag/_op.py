@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NoReturn
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor
@@ -57,7 +57,8 @@ OPERATOR: Operator[Implementation] = Operator(
     "embedding_bag", {"reference": _load_reference, "cpu": _load_cpu, "triton": _load_triton}
 )
 
-_checked: WeakKeyDictionary[Layout, list[int]] = WeakKeyDictionary()
+_checked: WeakKeyDictionary[Layout, list[tuple[ReferenceType[Tensor], int]]] = WeakKeyDictionary()
+"""For each layout the tensors that fast backends found to fit it, and their addresses."""
 
 
 def embedding_bag(
@@ -122,7 +123,7 @@ def verify_lookup(
         ValueError: shapes, dtypes or devices do not fit together.
     """
     selected = _check(tables, layout, bags, backend, checksums)
-    result = _check_result(result, layout, bags)
+    result = _check_result(result, tables, layout, bags)
     try:
         selected.implementation.verify(tables, layout, _contiguous(bags), checksums, result)
     except (BadIdError, BadOffsetsError, BadBagError) as error:
@@ -158,7 +159,7 @@ def backward_update(
     """
     selected = _check(tables, layout, bags, backend)
     _check_states(tables, states, layout, update)
-    grad = _check_result(grad, layout, bags)
+    grad = _check_result(grad, tables, layout, bags)
     if update.check_finite:
         require_finite(grad, layout)
     try:
@@ -175,7 +176,7 @@ def weights_gradient(
     Takes what ``backward_update`` takes, before that has changed the rows.
     """
     selected = _check(tables, layout, bags, backend)
-    grad = _check_result(grad, layout, bags)
+    grad = _check_result(grad, tables, layout, bags)
     try:
         return selected.implementation.weights_gradient(tables, layout, _contiguous(bags), grad)
     except (BadIdError, BadOffsetsError) as error:
@@ -192,17 +193,27 @@ def _check(
     _check_bags(bags, layout)
     device = bags.ids.device
     selected = OPERATOR.select(backend, device=device.type)
-    addresses = [tensor.data_ptr() for tensor in (*tables, *(checksums or ()))]
-    if _checked.get(layout) != addresses or selected.backend == "reference":
+    tensors = (*tables, *(checksums or ()))
+    if selected.backend == "reference" or not _were_checked(tensors, layout):
         _check_tables(tables, layout, selected.backend)
         if checksums is not None:
             _check_checksums(tables, layout, checksums)
-        _checked[layout] = addresses
+        if selected.backend != "reference":  # which takes what others do not
+            _checked[layout] = [(ref(tensor), tensor.data_ptr()) for tensor in tensors]
     if tables[0].device != device:
         raise ValueError(f"ids: on {device}, the tables are on {tables[0].device}")
     if selected.backend == "cpu" and device.type != "cpu":
         raise ValueError(f"ids: the cpu backend takes tensors in host memory, got {device}")
     return selected
+
+
+def _were_checked(tensors: Sequence[Tensor], layout: Layout) -> bool:
+    """Whether these very tensors were checked last; another may have come to lie at the same address."""
+    seen = _checked.get(layout, [])
+    return len(seen) == len(tensors) and all(
+        known() is tensor and address == tensor.data_ptr()
+        for (known, address), tensor in zip(seen, tensors, strict=True)
+    )
 
 
 def _contiguous(bags: Bags) -> Bags:
@@ -287,21 +298,24 @@ def _check_states(tables: Sequence[Tensor], states: States, layout: Layout, upda
                 )
 
 
-def _check_result(result: Embedded, layout: Layout, bags: Bags) -> Embedded:
+def _check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
     pooled_shape = (bags.batch_size, layout.pooled_width)
     if result.pooled.shape != pooled_shape:
         raise ValueError(
             f"result or gradient: got shape {tuple(result.pooled.shape)}, expected {pooled_shape}"
         )
-    size = layout.sequences_size(bags) if layout.sequence_features else 0
+    try:
+        size = layout.sequences_size(bags)
+    except BadOffsetsError as error:
+        _raise(error, layout, bags)
     if result.sequences.shape != (size,):
         raise ValueError(f"sequences: got shape {tuple(result.sequences.shape)}, expected ({size},)")
-    dtype = torch.float64 if result.pooled.dtype == torch.float64 else torch.float32
+    dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
     return Embedded(result.pooled.to(dtype).contiguous(), result.sequences.to(dtype).contiguous())
 
 
 def _raise(error: BadIdError | BadOffsetsError | BadBagError, layout: Layout, bags: Bags) -> NoReturn:
-    if isinstance(error, BadOffsetsError):
+    if not isinstance(error, BadIdError | BadBagError):
         index, bag = divmod(error.bag, max(bags.batch_size, 1))
         name = layout.features[min(index, len(layout.features) - 1)].name
         raise ValueError(

@@ -121,10 +121,30 @@ class Bags:
         return (int(self.offsets.numel()) - 1) // self.num_features if self.num_features else 0
 
     def bounds(self, feature: int) -> tuple[int, int]:
-        """Return where a feature's lookups begin and end in jagged ``ids``."""
+        """Return where a feature's lookups begin and end in jagged ``ids``.
+
+        Raises:
+            BadOffsetsError: they end before they begin, or lie outside ``ids``.
+        """
         assert self.offsets is not None
         batch = self.batch_size
-        return int(self.offsets[feature * batch]), int(self.offsets[(feature + 1) * batch])
+        first, last = int(self.offsets[feature * batch]), int(self.offsets[(feature + 1) * batch])
+        if not 0 <= first <= last <= self.ids.numel():
+            self.check_offsets()
+        return first, last
+
+    def check_offsets(self) -> None:
+        """Raise BadOffsetsError unless the offsets begin at 0, never decrease and end at L."""
+        if self.offsets is None:
+            return
+        last = self.offsets.numel() - 1
+        wrong = (self.offsets[1:] < self.offsets[:-1]) | (self.offsets[1:] > self.ids.numel())
+        if int(self.offsets[0]) != 0:
+            raise BadOffsetsError(0)
+        if bool(wrong.any()):
+            raise BadOffsetsError(int(wrong.nonzero()[0]))
+        if int(self.offsets[last]) != self.ids.numel():
+            raise BadOffsetsError(last - 1)
 
     def count(self, feature: int) -> int:
         """Return the number of lookups of one feature."""

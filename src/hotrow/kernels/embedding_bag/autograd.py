@@ -23,6 +23,7 @@ def fused_embedding_bag(
     update: Callable[[], Update],
     anchor: Tensor,
     *,
+    stepped: Callable[[], None] | None = None,
     backend: Backend = "auto",
 ) -> Embedded:
     """Look up, and step the tables' optimizer when the gradient comes back.
@@ -34,11 +35,12 @@ def fused_embedding_bag(
         bags: the ids of B examples; ``weights`` may require a gradient.
         update: called in backward, so that it sees the learning rate of that moment.
         anchor: any tensor that requires grad; it ties the result to the graph and gets no gradient.
+        stepped: called after a step that was not refused.
         backend: which implementation runs.
     """
     if not torch.is_grad_enabled():
         return embedding_bag(tables, layout, bags, backend=backend)
-    step = _Step(tables, states, layout, update, backend)
+    step = _Step(tables, states, layout, update, stepped, backend)
     pooled, sequences = _Fused.apply(anchor, bags.ids, bags.offsets, bags.weights, step)  # type: ignore[no-untyped-call]
     return Embedded(pooled, sequences)
 
@@ -69,12 +71,14 @@ class _Step:
         states: States,
         layout: Layout,
         update: Callable[[], Update],
+        stepped: Callable[[], None] | None,
         backend: Backend,
     ) -> None:
         self.tables = tables
         self.states = states
         self.layout = layout
         self.update = update
+        self.stepped = stepped
         self.backend = backend
 
 
@@ -101,6 +105,8 @@ class _Fused(torch.autograd.Function):
         if ctx.needs_input_grad[3]:
             of_weights = weights_gradient(step.tables, step.layout, bags, grad, backend=step.backend)
         backward_update(step.tables, step.states, step.layout, bags, grad, update, backend=step.backend)
+        if step.stepped is not None:
+            step.stepped()
         return None, None, None, of_weights, None
 
 

@@ -51,8 +51,8 @@ def forward(
 ) -> Embedded:
     """Look up and pool; verify bags while their rows are in the cache."""
     note_path("embedding_bag_forward", "cpu")
-    pooled = torch.empty(bags.batch_size, layout.pooled_width)
-    sequences = torch.empty(layout.sequences_size(bags) if layout.sequence_features else 0)
+    pooled = torch.empty(bags.batch_size, layout.pooled_width, dtype=torch.float32)
+    sequences = torch.empty(layout.sequences_size(bags), dtype=torch.float32)
     found = _kernels.embedding_bag_forward(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
@@ -142,7 +142,7 @@ def backward_update(
 def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad: Embedded) -> Tensor:
     """Return for each lookup the product of its row and the gradient of its place."""
     note_path("embedding_bag_weights_gradient", "cpu")
-    products = torch.empty(bags.ids.shape)
+    products = torch.empty(bags.ids.shape, dtype=torch.float32)
     found = _kernels.embedding_bag_weights_gradient(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],

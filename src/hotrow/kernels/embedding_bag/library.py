@@ -115,12 +115,12 @@ def embedding_bag_update(
     ``states`` are those of all tables, one table after the other.
     """
     plan = _layout(layout)
-    step += 1
-    update = Update(**{**json.loads(optimizer), "lr": float(lr), "step": int(step)})
+    update = Update(**{**json.loads(optimizer), "lr": float(lr), "step": int(step) + 1})
     per_table = len(states) // len(tables)
     of_table = [states[i * per_table : (i + 1) * per_table] for i in range(len(tables))]
     bags, grad = _bags(ids, offsets, weights, plan), Embedded(pooled, sequences)
     _backward_update(tables, of_table, plan, bags, grad, update, backend=cast(Backend, backend))
+    step += 1  # of steps that were not refused
 
 
 @torch.library.custom_op("hotrow::embedding_bag_weights_gradient", mutates_args=())

@@ -15,7 +15,6 @@ from hotrow.kernels.dispatch import note_path
 from hotrow.kernels.embedding_bag._types import (
     BadBagError,
     BadIdError,
-    BadOffsetsError,
     Bags,
     Embedded,
     Layout,
@@ -33,7 +32,7 @@ def forward(
 ) -> Embedded:
     """Look up and pool, then verify."""
     note_path("embedding_bag_forward", "reference")
-    _check_offsets(bags)
+    bags.check_offsets()
     result = _look_up(tables, layout, bags)
     if checksums is not None:
         verify(tables, layout, bags, checksums, result)
@@ -51,7 +50,7 @@ def verify(
 ) -> None:
     """Check a lookup's rows and results."""
     note_path("embedding_bag_verify", "reference")
-    _check_offsets(bags)
+    bags.check_offsets()
     of_features = _of_features(layout, bags, result)
     again = _of_features(layout, bags, _look_up(tables, layout, bags))
     for feature, spec in enumerate(layout.features):
@@ -72,7 +71,7 @@ def backward_update(
 ) -> None:
     """Sum each touched row's gradients over the batch, then step the optimizer once per row."""
     note_path("embedding_bag_backward", "reference")
-    _check_offsets(bags)
+    bags.check_offsets()
     gathered = gather_gradients(layout, bags, grad)
     for index, (ids_L, grad_LD) in enumerate(gathered):
         spec, table = layout.tables[index], tables[index]
@@ -94,6 +93,7 @@ def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad:
     """Return for each lookup the product of its row and the gradient of its place."""
     note_path("embedding_bag_weights_gradient", "reference")
     assert bags.weights is not None
+    bags.check_offsets()
     result = torch.zeros_like(bags.weights)
     flat_grads = _of_features(layout, bags, grad)
     for feature, spec in enumerate(layout.features):
@@ -213,16 +213,3 @@ def _of_features(layout: Layout, bags: Bags, result: Embedded) -> list[Tensor]:
             column = layout.columns[feature]
             parts.append(result.pooled[:, column : column + width])
     return parts
-
-
-def _check_offsets(bags: Bags) -> None:
-    if bags.offsets is None:
-        return
-    last = bags.offsets.numel() - 1
-    wrong = (bags.offsets[1:] < bags.offsets[:-1]) | (bags.offsets[1:] > bags.ids.numel())
-    if int(bags.offsets[0]) != 0:
-        raise BadOffsetsError(0)
-    if bool(wrong.any()):
-        raise BadOffsetsError(int(wrong.nonzero()[0]))
-    if int(bags.offsets[last]) != bags.ids.numel():
-        raise BadOffsetsError(last - 1)
