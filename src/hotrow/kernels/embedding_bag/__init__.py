@@ -11,8 +11,6 @@ from hotrow.kernels.embedding_bag._op import (
     OPERATOR,
     backward_update,
     embedding_bag,
-    make_checksums,
-    verify_lookup,
     weights_gradient,
 )
 from hotrow.kernels.embedding_bag._types import (
@@ -29,6 +27,7 @@ from hotrow.kernels.embedding_bag._types import (
     TableSpec,
     Update,
 )
+from hotrow.kernels.embedding_bag._verify import make_checksums, verify_lookup
 from hotrow.kernels.embedding_bag.autograd import fused_embedding_bag, sparse_embedding_bag
 
 __all__ = [

@@ -86,48 +86,11 @@ def embedding_bag(
         SoftErrorDetected: a bag does not agree with the checksums.
         ValueError: shapes, dtypes or devices do not fit together.
     """
-    selected = _check(tables, layout, bags, backend, checksums)
+    selected = check_batch(tables, layout, bags, backend, checksums)
     try:
-        return selected.implementation.forward(tables, layout, _contiguous(bags), checksums)
+        return selected.implementation.forward(tables, layout, contiguous(bags), checksums)
     except (BadIdError, BadOffsetsError, BadBagError) as error:
-        _raise(error, layout, bags)
-
-
-def make_checksums(tables: Sequence[Tensor], layout: Layout, *, backend: Backend = "auto") -> list[Tensor]:
-    """Return the checksums (E, 8) uint8 of each table's rows (see ``checksums``); reads all rows.
-
-    Raises:
-        ValueError: the tables are not as ``layout`` says.
-    """
-    selected = OPERATOR.select(backend, device=tables[0].device.type)
-    _check_tables(tables, layout, selected.backend)
-    return selected.implementation.make_checksums(tables, layout)
-
-
-def verify_lookup(
-    tables: Sequence[Tensor],
-    layout: Layout,
-    bags: Bags,
-    checksums: Sequence[Tensor],
-    result: Embedded,
-    *,
-    backend: Backend = "auto",
-) -> None:
-    """Verify what ``embedding_bag`` gave, and the rows it came from.
-
-    Takes what ``embedding_bag`` takes, and its result by the same backend.
-
-    Raises:
-        IndexError: an id is outside its table.
-        SoftErrorDetected: a bag does not agree with the checksums.
-        ValueError: shapes, dtypes or devices do not fit together.
-    """
-    selected = _check(tables, layout, bags, backend, checksums)
-    result = _check_result(result, tables, layout, bags)
-    try:
-        selected.implementation.verify(tables, layout, _contiguous(bags), checksums, result)
-    except (BadIdError, BadOffsetsError, BadBagError) as error:
-        _raise(error, layout, bags)
+        raise_problem(error, layout, bags)
 
 
 def backward_update(
@@ -157,15 +120,15 @@ def backward_update(
         NonFiniteGradientError: the gradient is NaN or infinite, and ``update`` has it checked.
         ValueError: shapes, dtypes or devices do not fit together; nothing has been written.
     """
-    selected = _check(tables, layout, bags, backend)
+    selected = check_batch(tables, layout, bags, backend)
     _check_states(tables, states, layout, update)
-    grad = _check_result(grad, tables, layout, bags)
+    grad = check_result(grad, tables, layout, bags)
     if update.check_finite:
         require_finite(grad, layout)
     try:
-        selected.implementation.backward_update(tables, states, layout, _contiguous(bags), grad, update)
+        selected.implementation.backward_update(tables, states, layout, contiguous(bags), grad, update)
     except (BadIdError, BadOffsetsError) as error:
-        _raise(error, layout, bags)
+        raise_problem(error, layout, bags)
 
 
 def weights_gradient(
@@ -175,15 +138,15 @@ def weights_gradient(
 
     Takes what ``backward_update`` takes, before that has changed the rows.
     """
-    selected = _check(tables, layout, bags, backend)
-    grad = _check_result(grad, tables, layout, bags)
+    selected = check_batch(tables, layout, bags, backend)
+    grad = check_result(grad, tables, layout, bags)
     try:
-        return selected.implementation.weights_gradient(tables, layout, _contiguous(bags), grad)
+        return selected.implementation.weights_gradient(tables, layout, contiguous(bags), grad)
     except (BadIdError, BadOffsetsError) as error:
-        _raise(error, layout, bags)
+        raise_problem(error, layout, bags)
 
 
-def _check(
+def check_batch(
     tables: Sequence[Tensor],
     layout: Layout,
     bags: Bags,
@@ -195,7 +158,7 @@ def _check(
     selected = OPERATOR.select(backend, device=device.type)
     tensors = (*tables, *(checksums or ()))
     if selected.backend == "reference" or not _were_checked(tensors, layout):
-        _check_tables(tables, layout, selected.backend)
+        check_tables(tables, layout, selected.backend)
         if checksums is not None:
             _check_checksums(tables, layout, checksums)
         if selected.backend != "reference":  # which takes what others do not
@@ -216,7 +179,7 @@ def _were_checked(tensors: Sequence[Tensor], layout: Layout) -> bool:
     )
 
 
-def _contiguous(bags: Bags) -> Bags:
+def contiguous(bags: Bags) -> Bags:
     parts = (bags.ids, bags.offsets, bags.weights)
     if all(part is None or part.is_contiguous() for part in parts):
         return bags
@@ -248,7 +211,7 @@ def _check_bags(bags: Bags, layout: Layout) -> None:
         raise ValueError(f"offsets: got {offsets.numel()} numbers, expected F * B + 1 with F = {features}")
 
 
-def _check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> None:
+def check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> None:
     if len(tables) != len(layout.tables):
         raise ValueError(f"tables: got {len(tables)}, expected {len(layout.tables)}")
     for tensor, spec in zip(tables, layout.tables, strict=True):
@@ -298,7 +261,7 @@ def _check_states(tables: Sequence[Tensor], states: States, layout: Layout, upda
                 )
 
 
-def _check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
+def check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
     pooled_shape = (bags.batch_size, layout.pooled_width)
     if result.pooled.shape != pooled_shape:
         raise ValueError(
@@ -314,7 +277,7 @@ def _check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, ba
     return Embedded(result.pooled.to(dtype).contiguous(), result.sequences.to(dtype).contiguous())
 
 
-def _raise(error: BadIdError | BadOffsetsError | BadBagError, layout: Layout, bags: Bags) -> NoReturn:
+def raise_problem(error: BadIdError | BadOffsetsError | BadBagError, layout: Layout, bags: Bags) -> NoReturn:
     if not isinstance(error, BadIdError | BadBagError):
         index, bag = divmod(error.bag, max(bags.batch_size, 1))
         name = layout.features[min(index, len(layout.features) - 1)].name
