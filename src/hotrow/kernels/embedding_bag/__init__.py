@@ -7,12 +7,8 @@ whatever the number of threads. ``reference`` runs anywhere and takes float64 to
 in host memory; ``triton`` tables on a GPU.
 """
 
-from hotrow.kernels.embedding_bag._op import (
-    OPERATOR,
-    backward_update,
-    embedding_bag,
-    weights_gradient,
-)
+from hotrow.kernels.embedding_bag._backends import OPERATOR
+from hotrow.kernels.embedding_bag._op import backward_update, embedding_bag, weights_gradient
 from hotrow.kernels.embedding_bag._types import (
     ROW_STATES,
     STATES,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from hotrow.kernels.dispatch import Backend
-from hotrow.kernels.embedding_bag._op import (
-    OPERATOR,
+from hotrow.kernels.embedding_bag._backends import OPERATOR
+from hotrow.kernels.embedding_bag._check import (
     check_batch,
     check_result,
     check_tables,
