@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, Schema
@@ -21,7 +23,12 @@ WriteDataset = Callable[..., Path]
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C even where the shell that started the tests ignores it, as for a job behind ``&``."""
+    """Run Triton's kernels in its interpreter where there is no GPU, and hear Ctrl-C.
+
+    Ctrl-C also where the shell that started the tests ignores it, as for a job behind ``&``."""
+    # Triton reads this when it is imported, by whichever test comes first.
+    if not torch.cuda.is_available():
+        os.environ.setdefault("TRITON_INTERPRET", "1")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

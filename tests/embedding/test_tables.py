@@ -49,7 +49,7 @@ def test_bags_are_summed_and_empty_bags_are_zero() -> None:
     assert out[1].tolist() == [0.0] * 8
 
 
-@pytest.mark.parametrize("backend", available_backends("embedding_bag"))
+@pytest.mark.parametrize("backend", [b for b in available_backends("embedding_bag") if b != "triton"])
 def test_backward_updates_as_dense_sgd(backend: str) -> None:
     tables = EmbeddingTables(TABLES, optimizer=SGD, backend=backend)  # type: ignore[arg-type]
     ids = draw_ids(40)

@@ -24,10 +24,6 @@ from hotrow.kernels.embedding_bag._types import (
 )
 from hotrow.kernels.row_formats import BITS, FLOAT_DTYPES, payload_bytes
 
-# Triton reads this when it is imported, which nothing has done yet when tests are collected.
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")
-
 
 @dataclass(frozen=True)
 class Problem:
