@@ -18,7 +18,9 @@ BACKENDS = ["eager", "aot_eager", pytest.param("inductor", marks=pytest.mark.slo
 class Model(nn.Module):
     """Tables under a linear layer."""
 
-    def __init__(self, optimizer: TableOptimizerConfig | None, features: list[FeatureConfig] | None = None) -> None:
+    def __init__(
+        self, optimizer: TableOptimizerConfig | None, features: list[FeatureConfig] | None = None
+    ) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.tables = EmbeddingTables(TABLES, features=features, optimizer=optimizer, seed=1)
@@ -167,7 +169,9 @@ def test_operators_keep_torchs_rules() -> None:
     opcheck(library.embedding_bag, (tables, torch.randint(0, 50, (20, 2)), None, None, layout, "auto"))
     anchor = torch.zeros(1, requires_grad=True)
     opcheck(library.fused_embedding_bag, (anchor, tables, states, step, *bags, lr, layout, optimizer, "auto"))
-    opcheck(library.embedding_bag_update, (tables, states, step, *bags, *result, lr, layout, optimizer, "auto"))
+    opcheck(
+        library.embedding_bag_update, (tables, states, step, *bags, *result, lr, layout, optimizer, "auto")
+    )
     opcheck(library.embedding_bag_weights_gradient, (tables, *bags, *result, layout, "auto"))
     direct = embedding_bag(tables, plan, Bags(ids, offsets, 2, weights))
     assert torch.equal(library.embedding_bag(tables, *bags, layout, "auto")[0], direct.pooled)

@@ -80,7 +80,9 @@ def test_lookups_beside_updates_see_whole_numbers_of_steps() -> None:
     """Every element of a row is what it was after some step, though those of a row may differ."""
     table = torch.zeros(50, 64)
     tables = EmbeddingTables.from_weights(
-        [TableConfig(name="t", rows=50, width=64)], {"t": table}, optimizer=TableOptimizerConfig(kind="sgd", lr=1.0)
+        [TableConfig(name="t", rows=50, width=64)],
+        {"t": table},
+        optimizer=TableOptimizerConfig(kind="sgd", lr=1.0),
     )
     ids = torch.arange(50).unsqueeze(1)
     done = threading.Event()
@@ -120,9 +122,9 @@ import torch
 from hotrow.embedding import EmbeddingTables, TableConfig, TableOptimizerConfig
 path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 weights = torch.from_numpy(np.load(path, mmap_mode="r+"))
-tables = EmbeddingTables.from_weights(
-    [TableConfig(name="t", rows=100, width=33)], {"t": weights}, optimizer=TableOptimizerConfig(kind="sgd", lr=0.5)
-)
+config = TableConfig(name="t", rows=100, width=33)
+sgd = TableOptimizerConfig(kind="sgd", lr=0.5)
+tables = EmbeddingTables.from_weights([config], {"t": weights}, optimizer=sgd)
 print("ready", flush=True)
 sys.stdin.readline()
 for step in range(150):
@@ -162,14 +164,16 @@ def test_two_processes_step_disjoint_rows_of_one_file(tmp_path: Path) -> None:
 def _step_rows(weight: torch.Tensor, first: int, last: int) -> None:
     torch.set_num_threads(1)
     config = TableConfig(name="t", rows=40, width=7)
-    tables = EmbeddingTables.from_weights([config], {"t": weight}, optimizer=TableOptimizerConfig(kind="sgd", lr=1.0))
+    tables = EmbeddingTables.from_weights(
+        [config], {"t": weight}, optimizer=TableOptimizerConfig(kind="sgd", lr=1.0)
+    )
     for _ in range(100):
         tables(torch.arange(first, last).unsqueeze(1)).sum().backward()
 
 
 @pytest.mark.slow
 def test_two_processes_step_disjoint_rows_of_shared_memory() -> None:
-    weight = torch.zeros(40, 7).share_memory_()
+    weight = torch.zeros(40, 7).share_memory_()  # type: ignore[no-untyped-call]
     context = torch.multiprocessing.get_context("spawn")
     workers = [context.Process(target=_step_rows, args=(weight, *rows)) for rows in ((0, 21), (21, 40))]
     for worker in workers:

@@ -85,7 +85,7 @@ def test_converted_tables_are_refused(dtype: torch.dtype, looked_up_before: bool
         tables(ids)
     tables.to(dtype)
     before = {name: tensor.clone() for name, tensor in tables.state_dict().items()}
-    with pytest.raises(ValueError, match="table .*: got torch"):
+    with pytest.raises(ValueError, match=r"table .*: got torch"):
         tables(ids)
     assert all(torch.equal(before[name], tensor) for name, tensor in tables.state_dict().items())
 
@@ -96,7 +96,7 @@ def test_converted_states_are_refused() -> None:
     tables.to(torch.bfloat16)
     loss = tables(torch.tensor([[1], [2]])).sum()
     before = {name: tensor.clone() for name, tensor in tables.state_dict().items()}
-    with pytest.raises(ValueError, match="state exp_avg of table t: got torch.bfloat16"):
+    with pytest.raises(ValueError, match=r"state exp_avg of table t: got torch\.bfloat16"):
         loss.backward()
     assert all(torch.equal(before[name], tensor) for name, tensor in tables.state_dict().items())
 

@@ -208,7 +208,9 @@ def test_weights_of_another_shape_are_not_adopted() -> None:
 
 def test_bad_id_names_the_table() -> None:
     tables = EmbeddingTables(TABLES, optimizer=SGD)
-    with pytest.raises(IndexError, match=r"feature ad\.id: id 11 at example 0 is outside table ad\.id of 11 rows"):
+    with pytest.raises(
+        IndexError, match=r"feature ad\.id: id 11 at example 0 is outside table ad\.id of 11 rows"
+    ):
         tables(torch.tensor([[0, 11, 0]]))
 
 

@@ -11,14 +11,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from tests.kernels.embedding_bag.problems import FAST, FORMATS, Floats, Problem, draw_problem
 from torch import Tensor
 
 from hotrow.kernels.embedding_bag import FeatureSpec, OptimizerKind, TableSpec, Update
 from hotrow.kernels.row_formats import RowFormat
-from tests.kernels.embedding_bag.problems import FAST, FORMATS, Floats, Problem, draw_problem
 
 needs_cpu = pytest.mark.skipif("cpu" not in FAST, reason="the compiled kernels are not installed")
-properties = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+properties = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def assert_close(actual: Tensor, expected: Floats, tolerance: float = 2e-5) -> None:
@@ -67,7 +69,9 @@ def problems(draw: st.DrawFn, formats: Sequence[RowFormat] = tuple(FORMATS)) -> 
     for index in range(draw(st.integers(1, 4))):
         table = draw(st.integers(0, len(tables) - 1))
         padding = draw(st.sampled_from([None, None, -1, 0, tables[table].rows, 2**40]))
-        features.append(FeatureSpec(f"f{index}", table, draw(st.sampled_from(["sum", "mean", "none"])), padding))
+        features.append(
+            FeatureSpec(f"f{index}", table, draw(st.sampled_from(["sum", "mean", "none"])), padding)
+        )
     wide = any(feature.padding == 2**40 for feature in features)
     return draw_problem(
         tables,

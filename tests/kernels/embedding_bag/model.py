@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from tests.kernels.embedding_bag.problems import Floats, Problem
 
 from hotrow.kernels.embedding_bag import ROW_STATES, STATES, Update
-from tests.kernels.embedding_bag.problems import Floats, Problem
 
 
 @dataclass

@@ -50,7 +50,10 @@ class Problem:
     def states(self, kind: OptimizerKind) -> list[list[Tensor]]:
         """Return zero states for every table."""
         return [
-            [torch.zeros(t.rows if (kind, name) in ROW_STATES else (t.rows, t.width)) for name in STATES[kind]]
+            [
+                torch.zeros(t.rows if (kind, name) in ROW_STATES else (t.rows, t.width))
+                for name in STATES[kind]
+            ]
             for t in self.layout.tables
         ]
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.kernels.embedding_bag.checks import make_update, same_bits, threads
+from tests.kernels.embedding_bag.problems import BACKENDS, FAST, KINDS, Problem, draw_problem
 
 from hotrow.kernels import BackendName
 from hotrow.kernels.embedding_bag import (
@@ -18,8 +20,6 @@ from hotrow.kernels.embedding_bag import (
     embedding_bag,
     weights_gradient,
 )
-from tests.kernels.embedding_bag.checks import make_update, same_bits, threads
-from tests.kernels.embedding_bag.problems import BACKENDS, FAST, KINDS, Problem, draw_problem
 
 POOLINGS: list[Pooling] = ["sum", "mean", "none"]
 
@@ -50,7 +50,9 @@ def test_one_id_per_bag(backend: BackendName, bad_id: int, dtype: torch.dtype) -
     tables = [TableSpec("big", 20, 3), TableSpec("small", 10, 3)]
     problem = draw_problem(tables, [FeatureSpec("f", 0), FeatureSpec("g", 1)], 4, dtype=dtype)
     problem.bags.ids[2, 1] = bad_id
-    refused(problem, "adam", backend, f"feature g: id {bad_id} at example 2 is outside table small of 10 rows")
+    refused(
+        problem, "adam", backend, f"feature g: id {bad_id} at example 2 is outside table small of 10 rows"
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -67,16 +69,28 @@ def test_wide_ids_are_not_cut_to_32_bits(backend: BackendName, bad_id: int) -> N
 def test_jagged(backend: BackendName, pooling: Pooling, padding: int | None) -> None:
     """The place is given as example and position in its bag; the first bad id of several is named."""
     features = [FeatureSpec("f", 0), FeatureSpec("g", 1, pooling, padding)]
-    problem = draw_problem([TableSpec("a", 90, 3), TableSpec("b", 10, 3)], features, 6, jagged=True, weighted=True)
+    problem = draw_problem(
+        [TableSpec("a", 90, 3), TableSpec("b", 10, 3)], features, 6, jagged=True, weighted=True
+    )
     offsets = problem.bags.offsets
     assert offsets is not None
     bag = next(b for b in range(5, -1, -1) if offsets[6 + b + 1] - offsets[6 + b] >= 2)
     at = int(offsets[6 + bag]) + 1
     problem.bags.ids[at] = -2
-    refused(problem, "adagrad", backend, f"feature g: id -2 at example {bag}, position 1 is outside table b of 10 rows")
+    refused(
+        problem,
+        "adagrad",
+        backend,
+        f"feature g: id -2 at example {bag}, position 1 is outside table b of 10 rows",
+    )
     first = int(offsets[6:13].diff().nonzero()[0])
     problem.bags.ids[offsets[6]] = 11
-    refused(problem, "lamb", backend, f"feature g: id 11 at example {first}, position 0 is outside table b of 10 rows")
+    refused(
+        problem,
+        "lamb",
+        backend,
+        f"feature g: id 11 at example {first}, position 0 is outside table b of 10 rows",
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -110,8 +124,9 @@ def test_far_into_a_large_batch(backend: BackendName, kind: OptimizerKind, jagge
         place = "example 39999"
         if jagged:
             assert problem.bags.offsets is not None
-            bag = int((problem.bags.offsets < problem.bags.ids.numel()).sum()) - 1
-            place = f"example {bag - 40_000}, position {problem.bags.ids.numel() - 1 - int(problem.bags.offsets[bag])}"
+            end = problem.bags.ids.numel()
+            bag = int((problem.bags.offsets < end).sum()) - 1
+            place = f"example {bag - 40_000}, position {end - 1 - int(problem.bags.offsets[bag])}"
         message = f"feature g: id 100 at {place} is outside table b of 100 rows"
     else:
         problem.bags.ids.view(-1)[0] = 1000

@@ -4,10 +4,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-
-from hotrow.kernels import BackendName, record_paths
-from hotrow.kernels.embedding_bag import Bags, FeatureSpec, Layout, TableSpec, embedding_bag
-from hotrow.kernels.row_formats import RowFormat
 from tests.kernels.embedding_bag import model
 from tests.kernels.embedding_bag.checks import assert_close, problems, properties
 from tests.kernels.embedding_bag.problems import (
@@ -19,6 +15,10 @@ from tests.kernels.embedding_bag.problems import (
     draw_table,
     one_feature_per_table,
 )
+
+from hotrow.kernels import BackendName, record_paths
+from hotrow.kernels.embedding_bag import Bags, FeatureSpec, Layout, TableSpec, embedding_bag
+from hotrow.kernels.row_formats import RowFormat
 
 
 def check(problem: Problem, backend: BackendName) -> None:

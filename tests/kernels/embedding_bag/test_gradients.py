@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from tests.kernels.embedding_bag import model
+from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, problems, properties
+from tests.kernels.embedding_bag.problems import (
+    BACKENDS,
+    FAST,
+    FLOATS,
+    Problem,
+    draw_problem,
+    one_feature_per_table,
+)
 
 from hotrow.kernels import BackendName, record_paths
 from hotrow.kernels.embedding_bag import (
@@ -17,9 +29,6 @@ from hotrow.kernels.embedding_bag import (
     weights_gradient,
 )
 from hotrow.kernels.row_formats import RowFormat
-from tests.kernels.embedding_bag import model
-from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, problems, properties
-from tests.kernels.embedding_bag.problems import BACKENDS, FAST, FLOATS, Problem, draw_problem, one_feature_per_table
 
 STEP = {"fp32": 2e-5, "fp16": 2**-10, "bf16": 2**-7}
 
@@ -28,7 +37,9 @@ def check_rows(problem: Problem, backend: BackendName) -> None:
     before = [table.clone() for table in problem.tables]
     with record_paths() as paths:
         update = plain_sgd(0.5)
-        backward_update(problem.tables, [], problem.layout, problem.bags, problem.grad, update, backend=backend)
+        backward_update(
+            problem.tables, [], problem.layout, problem.bags, problem.grad, update, backend=backend
+        )
     assert paths == [("embedding_bag_backward", backend)]
     gradients = model.row_gradients(problem)
     model.step(problem, [[] for _ in problem.tables], plain_sgd(0.5))
@@ -86,7 +97,12 @@ def test_all_padding_changes_nothing(backend: BackendName) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_table_shared_by_features_is_stepped_once(backend: BackendName) -> None:
-    features = [FeatureSpec("a", 0), FeatureSpec("b", 0, "mean", 3), FeatureSpec("c", 0, "none"), FeatureSpec("d", 1)]
+    features = [
+        FeatureSpec("a", 0),
+        FeatureSpec("b", 0, "mean", 3),
+        FeatureSpec("c", 0, "none"),
+        FeatureSpec("d", 1),
+    ]
     tables = [TableSpec("shared", 12, 9), TableSpec("own", 12, 9)]
     problem = draw_problem(tables, features, 30, jagged=True, weighted=True)
     check_weights(problem, backend)
@@ -115,16 +131,17 @@ def test_autograd_of_weights_and_tables(backend: BackendName, jagged: bool) -> N
             dense[row] = gradient
         assert parameter.grad is not None
         assert_close(parameter.grad.to_dense(), dense)
-    weights.grad = None
+    given = weights.detach().clone().requires_grad_()
+    bags = replace(problem.bags, weights=given)
     anchor = torch.zeros(1, requires_grad=True)
-    arguments = (problem.tables, [], problem.layout, problem.bags, lambda: plain_sgd(0.5), anchor)
-    result = fused_embedding_bag(*arguments, backend=backend)
+    rows, layout = problem.tables, problem.layout
+    result = fused_embedding_bag(rows, [], layout, bags, lambda: plain_sgd(0.5), anchor, backend=backend)
     torch.autograd.backward([result.pooled, result.sequences], [problem.grad.pooled, problem.grad.sequences])
-    assert weights.grad is not None
-    assert_close(weights.grad, expected)  # of the rows before their step
+    assert given.grad is not None
+    assert_close(given.grad, expected)  # of the rows before their step
     model.step(problem, [[], []], plain_sgd(0.5))
-    for table, values in zip(problem.tables, problem.values, strict=True):
-        assert_close(table, values)
+    for stepped, values in zip(problem.tables, problem.values, strict=True):
+        assert_close(stepped, values)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -145,7 +162,7 @@ def test_weights_over_quantised_rows_get_their_gradient(backend: BackendName) ->
     assert problem.bags.weights is not None
     problem.bags.weights.requires_grad_()
     result = sparse_embedding_bag(problem.tables, problem.layout, problem.bags, backend=backend)
-    result.pooled.backward(problem.grad.pooled)
+    torch.autograd.backward(result.pooled, problem.grad.pooled)
     assert problem.bags.weights.grad is not None
     assert_close(problem.bags.weights.grad, expected)
 
@@ -156,8 +173,9 @@ def test_a_gradient_of_pooled_alone(backend: BackendName) -> None:
     features = [FeatureSpec("a", 0), FeatureSpec("b", 0, "none")]
     problem = draw_problem([TableSpec("t", 12, 9)], features, 10)
     anchor = torch.zeros(1, requires_grad=True)
-    arguments = (problem.tables, [], problem.layout, problem.bags, lambda: plain_sgd(0.5), anchor)
-    fused_embedding_bag(*arguments, backend=backend).pooled.backward(problem.grad.pooled)
+    tables, layout, bags = problem.tables, problem.layout, problem.bags
+    result = fused_embedding_bag(tables, [], layout, bags, lambda: plain_sgd(0.5), anchor, backend=backend)
+    torch.autograd.backward(result.pooled, problem.grad.pooled)
     problem.grad.sequences.zero_()
     model.step(problem, [[]], plain_sgd(0.5))
     assert_close(problem.tables[0], problem.values[0])

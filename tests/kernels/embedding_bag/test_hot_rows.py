@@ -5,14 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
-from hotrow.kernels import BackendName
-from hotrow.kernels.embedding_bag import Bags, Embedded, FeatureSpec, Layout, Pooling, TableSpec, backward_update
 from tests.kernels.embedding_bag.checks import assert_close, plain_sgd, same_bits, threads
 from tests.kernels.embedding_bag.problems import BACKENDS, FAST
 
+from hotrow.kernels import BackendName
+from hotrow.kernels.embedding_bag import (
+    Bags,
+    Embedded,
+    FeatureSpec,
+    Layout,
+    Pooling,
+    TableSpec,
+    backward_update,
+)
 
-def summed(table: torch.Tensor, ids: torch.Tensor, grads: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+
+def summed(
+    table: torch.Tensor, ids: torch.Tensor, grads: torch.Tensor
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     total = np.zeros(tuple(table.shape))
     np.add.at(total, ids.numpy(), grads.double().numpy())
     return total
@@ -46,7 +56,9 @@ def test_hot_rows_among_others(backend: BackendName, count: int, pooling: Poolin
     rows = 200
     rng = np.random.default_rng(count)
     hot = np.repeat([0, 77, 78, rows - 1], [count, count, 5, count])
-    ids = torch.from_numpy(rng.permutation(np.concatenate([hot, rng.integers(0, rows, 1001 + (count + 5) % 2)])))
+    ids = torch.from_numpy(
+        rng.permutation(np.concatenate([hot, rng.integers(0, rows, 1001 + (count + 5) % 2)]))
+    )
     ids = ids[: ids.numel() // 2 * 2]
     batch = ids.numel() // 2
     layout = Layout((TableSpec("t", rows, 3),), (FeatureSpec("f", 0, pooling),))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.kernels.embedding_bag.checks import make_update, needs_cpu, plain_sgd
+from tests.kernels.embedding_bag.problems import KINDS
 from torch import Tensor
 
 from hotrow.kernels.embedding_bag import (
@@ -21,8 +23,6 @@ from hotrow.kernels.embedding_bag import (
     weights_gradient,
 )
 from hotrow.kernels.row_formats import FLOAT_DTYPES, RowFormat, storage_dtype, storage_shape
-from tests.kernels.embedding_bag.checks import make_update, needs_cpu, plain_sgd
-from tests.kernels.embedding_bag.problems import KINDS
 
 pytestmark = needs_cpu
 MAP_NORESERVE = 0x4000  # Linux; in the mmap module from Python 3.12 on

@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernels.embedding_bag import model
+from tests.kernels.embedding_bag.checks import assert_close, make_update, problems, properties
+from tests.kernels.embedding_bag.problems import BACKENDS, FLOATS, KINDS, Problem, draw_problem
 from torch import Tensor
 
 from hotrow.kernels import BackendName
@@ -20,9 +23,6 @@ from hotrow.kernels.embedding_bag import (
     Update,
     backward_update,
 )
-from tests.kernels.embedding_bag import model
-from tests.kernels.embedding_bag.checks import assert_close, make_update, problems, properties
-from tests.kernels.embedding_bag.problems import BACKENDS, FLOATS, KINDS, Problem, draw_problem
 
 PLANS: dict[str, dict[str, object]] = {
     "plain": {},
@@ -39,7 +39,12 @@ PLANS: dict[str, dict[str, object]] = {
 
 def draw(seed: int, batch: int = 12) -> Problem:
     tables = [TableSpec("a", 9, 7), TableSpec("b", 5, 16), TableSpec("c", 20, 37)]
-    features = [FeatureSpec("a", 0), FeatureSpec("b", 1, "mean"), FeatureSpec("c", 2, padding=3), FeatureSpec("d", 0)]
+    features = [
+        FeatureSpec("a", 0),
+        FeatureSpec("b", 1, "mean"),
+        FeatureSpec("c", 2, padding=3),
+        FeatureSpec("d", 0),
+    ]
     return draw_problem(tables, features, batch, jagged=True, most=2, weighted=seed % 2 == 0, seed=seed)
 
 
@@ -81,7 +86,9 @@ def test_any_step_matches_float64(
 ) -> None:
     update = make_update(kind, step=step, **PLANS[plan])
     rng = np.random.default_rng(1)
-    expected = [[rng.uniform(0.5, 2.0, s.shape) for s in states] for states in model.zero_states(problem, update)]
+    expected = [
+        [rng.uniform(0.5, 2.0, s.shape) for s in states] for states in model.zero_states(problem, update)
+    ]
     states = [[torch.from_numpy(s.astype(np.float32)) for s in of_table] for of_table in expected]
     run(problem, states, update, backend)
     model.step(problem, expected, update)
@@ -96,7 +103,7 @@ def test_any_step_matches_float64(
 @pytest.mark.parametrize("row_format", ["fp16", "bf16"])
 def test_rows_of_two_bytes_follow_float64(backend: BackendName, kind: OptimizerKind, row_format: str) -> None:
     assert row_format in FLOATS
-    table = TableSpec("t", 12, 21, row_format)  # type: ignore[arg-type]
+    table = TableSpec("t", 12, 21, row_format)
     problem = draw_problem([table], [FeatureSpec("f", 0)], 30, jagged=True)
     update = make_update(kind, weight_decay=0.1, clip_norm=2.0)
     states, expected = problem.states(kind), model.zero_states(problem, update)
@@ -115,7 +122,9 @@ def test_rows_of_two_bytes_follow_float64(backend: BackendName, kind: OptimizerK
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decay", ["l2", "decoupled"])
-def test_decay_shrinks_rows_without_a_gradient(backend: BackendName, kind: OptimizerKind, decay: DecayKind) -> None:
+def test_decay_shrinks_rows_without_a_gradient(
+    backend: BackendName, kind: OptimizerKind, decay: DecayKind
+) -> None:
     """The row is touched, its gradient is zero: what is left is the decay."""
     problem = draw_problem([TableSpec("t", 3, 20)], [FeatureSpec("f", 0)], 6)
     problem.bags.ids.fill_(1)

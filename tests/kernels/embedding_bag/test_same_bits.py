@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.kernels.embedding_bag.checks import make_update, needs_cpu, same_bits, threads
+from tests.kernels.embedding_bag.problems import BACKENDS, FAST, KINDS, Problem, draw_problem
 from torch import Tensor
 
 from hotrow.kernels import BackendName
@@ -21,8 +23,6 @@ from hotrow.kernels.embedding_bag import (
     embedding_bag,
     weights_gradient,
 )
-from tests.kernels.embedding_bag.checks import make_update, needs_cpu, same_bits, threads
-from tests.kernels.embedding_bag.problems import BACKENDS, FAST, KINDS, Problem, draw_problem
 
 
 def results_of(problem: Problem, kind: OptimizerKind, backend: BackendName) -> list[Tensor]:
@@ -101,7 +101,9 @@ def draw_tables(shapes: list[tuple[int, int]], order: list[int], features: list[
 @needs_cpu
 def test_whatever_the_instruction_set() -> None:
     """Each in a process of its own, since it is chosen once, and with what malloc returns poisoned."""
-    digests = dict(digest(isa, poison) for isa, poison in (("baseline", "0"), ("avx2", "165"), ("avx512", "90")))
+    digests = dict(
+        digest(isa, poison) for isa, poison in (("baseline", "0"), ("avx2", "165"), ("avx512", "90"))
+    )
     if digests.keys() == {"baseline"}:
         pytest.skip("this processor runs the baseline variant only")
     assert len(set(digests.values())) == 1
@@ -125,8 +127,9 @@ def print_digest() -> None:
     """Print the instruction set, and a digest of results for many widths, formats and optimizers."""
     import hashlib
 
-    from hotrow import _kernels
     from tests.kernels.embedding_bag.problems import FLOATS, FORMATS
+
+    from hotrow import _kernels
 
     found = hashlib.sha256()
 
@@ -138,11 +141,17 @@ def print_digest() -> None:
     widths = (1, 7, 16, 32, 40, 64, 77, 128, 300)
     for jagged in (False, True):
         specs = [TableSpec(f"{w}{name}", 50, w, name) for w in widths for name in FORMATS]
-        features = [FeatureSpec(spec.name, i, ("sum", "mean", "none")[i % 3]) for i, spec in enumerate(specs)]  # type: ignore[arg-type]
+        features = [FeatureSpec(spec.name, i, ("sum", "mean", "none")[i % 3]) for i, spec in enumerate(specs)]
         problem = draw_problem(specs, features, 20, jagged=jagged, weighted=True)
         tables, layout, bags = problem.tables, problem.layout, problem.bags
         result = embedding_bag(tables, layout, bags, backend="cpu")
-        add([result.pooled, result.sequences, weights_gradient(tables, layout, bags, problem.grad, backend="cpu")])
+        add(
+            [
+                result.pooled,
+                result.sequences,
+                weights_gradient(tables, layout, bags, problem.grad, backend="cpu"),
+            ]
+        )
     for kind in KINDS:
         specs = [TableSpec(f"{w}{name}", 50, w, name) for w in widths for name in FLOATS]
         features = [FeatureSpec(spec.name, i) for i, spec in enumerate(specs)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 import torch
+from tests.kernels.embedding_bag.problems import BACKENDS
 from torch import Tensor
 
 from hotrow.kernels import BackendName
@@ -20,7 +21,6 @@ from hotrow.kernels.embedding_bag import (
     sparse_embedding_bag,
 )
 from hotrow.kernels.embedding_bag._types import STATES
-from tests.kernels.embedding_bag.problems import BACKENDS
 
 ROWS, WIDTH, LR = 11, 13, 0.03
 Make = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
@@ -100,6 +100,7 @@ def test_as_the_sparse_optimizer(backend: BackendName, name: str) -> None:
         gradient = Embedded(grad, torch.zeros(0))
         backward_update([table], states, layout, bags, gradient, at_step(update, step), backend=backend)
         optimizer.zero_grad()
-        sparse_embedding_bag([parameter], layout, bags, backend=backend).pooled.backward(grad)
+        result = sparse_embedding_bag([parameter], layout, bags, backend=backend)
+        torch.autograd.backward(result.pooled, grad)
         optimizer.step()
     torch.testing.assert_close(table, parameter.detach(), rtol=1e-4, atol=1e-5)
