@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks._machine import facts
 from benchmarks._tables import markdown
 from benchmarks.registry import SUITES, Suite
@@ -28,12 +30,19 @@ def main() -> int:
         "suites", nargs="+", choices=[*SUITES, "all"], metavar="SUITE", help=f"{', '.join(SUITES)} or all"
     )
     names = parser.parse_args().suites
-    for name in SUITES if "all" in names else names:
+    for name in _that_run_here() if "all" in names else names:
         if not _tests_pass(SUITES[name]):
             sys.stderr.write(f"benchmark {name}: refused, the tests of what it times are red\n")
             return 1
         _write(name, SUITES[name], importlib.import_module(SUITES[name].module).run())
     return 0
+
+
+def _that_run_here() -> list[str]:
+    left_out = [name for name, suite in SUITES.items() if suite.needs_gpu and not torch.cuda.is_available()]
+    for name in left_out:
+        sys.stderr.write(f"benchmark {name}: left out, there is no CUDA device\n")
+    return [name for name in SUITES if name not in left_out]
 
 
 def _tests_pass(suite: Suite) -> bool:

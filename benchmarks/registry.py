@@ -13,11 +13,13 @@ class Suite:
         module: module of this folder with ``run() -> dict``.
         measures: one line for the result's table.
         tests: what must pass first: the correctness tests of what is timed.
+        needs_gpu: whether it measures a CUDA device; ``all`` leaves it out where there is none.
     """
 
     module: str
     measures: str
     tests: tuple[str, ...]
+    needs_gpu: bool = False
 
 
 SUITES = {
@@ -50,6 +52,17 @@ SUITES = {
         module="benchmarks.interact",
         measures="the dot interaction and its gradient, against the same in plain PyTorch",
         tests=("tests/kernels/interact", "tests/layers"),
+    ),
+    "embedding-gpu": Suite(
+        module="benchmarks.embedding_gpu",
+        measures="embedding lookups, and lookups + backward + update, on a CUDA device, against torch",
+        tests=("tests/kernels/embedding_bag",),
+        needs_gpu=True,
+    ),
+    "soft-errors": Suite(
+        module="benchmarks.soft_errors",
+        measures="flipped bits found by checked lookups, sound lookups failed, and the checks' cost",
+        tests=("tests/kernels/embedding_bag/test_soft_errors.py", "tests/embedding/test_checksums.py"),
     ),
     "loader": Suite(
         module="benchmarks.loader",

@@ -9,7 +9,7 @@ namespace hotrow {
 namespace {
 
 constexpr int64_t kExamples = 64;  // examples of one piece of work, with one id per bag
-constexpr int64_t kCheckedExamples = 16;
+constexpr int64_t kCheckedExamples = 16;  // of one that is checked, so that its rows are still in the cache
 
 // One id per bag, all summed, nothing else to be done to a row than to copy it.
 template <typename Id>

@@ -113,6 +113,12 @@ def criteo_schema() -> Schema:
 
 
 @pytest.fixture(scope="session")
+def criteo_columns() -> Schema:
+    """Return the schema of ``criteo_run``, for data sets with all Criteo columns."""
+    return criteo_schema()
+
+
+@pytest.fixture(scope="session")
 def criteo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder whose ``model/`` is an untrained DLRM for Criteo's columns; leave it as it is."""
     from hotrow.artifact import save_artifact

@@ -174,8 +174,16 @@ struct Fp16 {
 };
 
 typedef uint8_t Bytes __attribute__((vector_size(16)));
-typedef uint8_t Bytes8 __attribute__((vector_size(8)));
-typedef uint8_t Bytes4 __attribute__((vector_size(4)));
+typedef uint64_t Longs __attribute__((vector_size(16)));
+
+// An integer's bytes of memory, then zeros; through an integer, since a vector that is written in
+// pieces and read whole would wait for the stores.
+template <typename Integer>
+HOTROW_INLINE Bytes low_bytes(const uint8_t* from) {
+    Integer value;
+    __builtin_memcpy(&value, from, sizeof(value));
+    return (Bytes)Longs{value, 0};
+}
 
 HOTROW_INLINE Block widen(Bytes codes) {
     Block block;
@@ -222,8 +230,7 @@ struct Int4 {
     static constexpr int kBytes = 8;
     static constexpr bool kQuantised = true;
     HOTROW_INLINE Block load(const uint8_t* from) {
-        Bytes pairs = {};
-        __builtin_memcpy(&pairs, from, 8);
+        const Bytes pairs = low_bytes<uint64_t>(from);
         const Bytes low = pairs & 15, high = pairs >> 4;
         return widen(__builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
     }
@@ -236,8 +243,7 @@ struct Int2 {
     static constexpr int kBytes = 4;
     static constexpr bool kQuantised = true;
     HOTROW_INLINE Block load(const uint8_t* from) {
-        Bytes fours = {};
-        __builtin_memcpy(&fours, from, 4);
+        const Bytes fours = low_bytes<uint32_t>(from);
         const Bytes spread = __builtin_shufflevector(fours, fours, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
         const Bytes shift = {0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6};
         return widen((spread >> shift) & 3);

@@ -63,6 +63,7 @@ HOTROW_INLINE void sum_rows(const Rows& rows, int64_t n, int64_t width, bool add
         column += kBlocks * kBlock;
     };
     while (column + kMaxBlocks * kBlock <= width) blocks(Count<kMaxBlocks>{});
+    if (kMaxBlocks > 4 && column + 4 * kBlock <= width) blocks(Count<4>{});
     while (column + 2 * kBlock <= width) blocks(Count<2>{});
     if (column + kBlock <= width) blocks(Count<1>{});
     if (column < width) {

@@ -16,7 +16,7 @@ LAYERS = (
     {"models", "synth"},
     {"artifact"},
     {"train", "serving"},
-    {"report"},
+    {"report", "shrink"},
     {"cli"},
     {"demo"},
     {"__init__", "__main__"},

@@ -21,11 +21,11 @@ struct CheckKernels {
     void (*sum_table)(const uint8_t* table, const TableSpec& spec, int64_t first, int64_t last, RowChecksum* checksums);
 
     // The first of the bags [first, last) of which a row or the result does not agree with the
-    // checksums, or -1.
+    // checksums, or -1. scratch: D floats.
     int64_t (*check_bags_i32)(const RowChecksum* checksums, const uint8_t* table, const TableSpec& spec,
-                              const Stream<int32_t>& stream, int64_t first, int64_t last);
+                              const Stream<int32_t>& stream, int64_t first, int64_t last, float* scratch);
     int64_t (*check_bags_i64)(const RowChecksum* checksums, const uint8_t* table, const TableSpec& spec,
-                              const Stream<int64_t>& stream, int64_t first, int64_t last);
+                              const Stream<int64_t>& stream, int64_t first, int64_t last, float* scratch);
 };
 
 const CheckKernels& check_kernels();

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from hotrow.artifact._tensors import DTYPES, read_tensors
+from hotrow.artifact._tensors import DTYPES, dtype_name, read_tensors
 from hotrow.artifact.manifest import MANIFEST, Manifest
 from hotrow.data.schema import Schema
 from hotrow.errors import ArtifactError, SchemaMismatchError
+from hotrow.kernels.row_formats import storage_dtype
 from hotrow.models import ModelConfig
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -86,10 +87,15 @@ def table_weights(
         entry = entries.get(table.name)
         if entry is None:
             raise ArtifactError(f"{folder / MANIFEST}: tables: table {table.name} is missing")
-        if (entry.dtype, entry.rows, entry.width) != ("F32", table.rows, table.width):
+        if (entry.format, entry.rows, entry.width) != (table.format, table.rows, table.width):
             raise ArtifactError(
-                f"{folder / MANIFEST}: table {table.name} is {entry.dtype} {entry.shape}, "
-                f"the model's configuration needs F32 {(table.rows, table.width)}"
+                f"{folder / MANIFEST}: table {table.name} is {entry.format} {(entry.rows, entry.width)}, "
+                f"the model's configuration needs {table.format} {(table.rows, table.width)}"
+            )
+        if DTYPES[entry.dtype] != storage_dtype(entry.format):
+            raise ArtifactError(
+                f"{folder / MANIFEST}: table {table.name} is {entry.format} in a tensor of {entry.dtype}, "
+                f"expected {dtype_name(storage_dtype(entry.format))}"
             )
     for name in sorted(set(entries) - {table.name for table in config.tables}):
         raise ArtifactError(f"{folder / MANIFEST}: tables: the model has no table {name}")

@@ -70,7 +70,8 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
     return Artifact(
         path=folder,
         name=manifest.model.name,
-        model=_build_model(folder, manifest.model.name, config, embeddings, networks),
+        config=config,
+        model=build_served_model(folder, manifest.model.name, config, embeddings, networks),
         schema=schema,
         encoder=_load_encoder(folder, schema, names),
         metrics=manifest.metrics,
@@ -85,7 +86,7 @@ def _model_config(manifest: Manifest) -> ModelConfig:
     return from_mapping(cls, manifest.model.config, where="model.config")
 
 
-def _build_model(
+def build_served_model(
     folder: Path,
     name: str,
     config: ModelConfig,

@@ -29,6 +29,7 @@ from hotrow.config import to_mapping
 from hotrow.data.schema import Schema
 from hotrow.errors import MissingFileError
 from hotrow.files import atomic_folder
+from hotrow.kernels.row_formats import storage_dtype, storage_shape
 from hotrow.models import ModelConfig, RankingModel
 from hotrow.version import hotrow_version
 
@@ -48,7 +49,7 @@ def save_artifact(
 
     Args:
         folder: the artifact to write.
-        model: the trained model, on any device.
+        model: the trained model, on any device; its tables are stored in the formats they have.
         model_name: the model's registered name.
         model_config: its configuration.
         schema: of the data set that it was trained on.
@@ -57,6 +58,7 @@ def save_artifact(
         overwrite: replace an artifact that is there.
 
     Raises:
+        ValueError: a table is not as the configuration says.
         OutputExistsError: ``folder`` holds something and ``overwrite`` is false.
         MissingFileError: there is no ``vocab_folder``.
         StorageError: the disk is full or refuses to be written.
@@ -70,24 +72,25 @@ def save_artifact(
         model=ModelEntry(name=model_name, config=to_mapping(model_config)),
         schema=schema.to_mapping(),
         dense=tuple(
-            TensorEntry(name=name, file=DENSE_FILE, dtype=dtype_name(tensor), shape=tuple(tensor.shape))
+            TensorEntry(name=name, file=DENSE_FILE, dtype=dtype_name(tensor.dtype), shape=tuple(tensor.shape))
             for name, tensor in dense.items()
         ),
         tables=tuple(
             TableEntry(
-                name=name,
+                name=table.name,
                 file=TABLES_FILE,
-                dtype=dtype_name(tensor),
-                rows=tensor.shape[0],
-                width=tensor.shape[1],
+                dtype=dtype_name(storage_dtype(table.format)),
+                rows=table.rows,
+                width=table.width,
+                format=table.format,
             )
-            for name, tensor in tables.items()
+            for table in model_config.tables
         ),
         metrics=_finite(metrics),
     )
     with atomic_folder(folder, overwrite=overwrite) as partial:
         write_tensors(partial / DENSE_FILE, dense)
-        write_tensors(partial / TABLES_FILE, tables)
+        write_tensors(partial / TABLES_FILE, _aligned(tables))
         (partial / VOCAB_FOLDER).mkdir()
         for file in sorted(vocab_folder.glob("*.arrow")):
             shutil.copyfile(file, partial / VOCAB_FOLDER / file.name)
@@ -99,8 +102,26 @@ def _split_state(model: RankingModel, config: ModelConfig) -> tuple[dict[str, Te
     """Return the networks' tensors and the tables' weights; optimizer state is left out."""
     state = model.state_dict()
     dense = {name: _plain(tensor) for name, tensor in state.items() if not name.startswith(EMBEDDINGS)}
-    tables = {table.name: _plain(state[f"{EMBEDDINGS}tables.{table.name}.weight"]) for table in config.tables}
+    tables = {table.name: state[f"{EMBEDDINGS}tables.{table.name}.weight"].cpu() for table in config.tables}
+    for table in config.tables:
+        found = tables[table.name].dtype, tuple(tables[table.name].shape)
+        expected = storage_dtype(table.format), storage_shape(table.format, table.rows, table.width)
+        if found != expected:
+            raise ValueError(f"table {table.name}: got {found}, its configuration says {expected}")
     return dense, tables
+
+
+def _aligned(tables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tables in an order in which each starts at a multiple of its rows' power of two.
+
+    The values of a file follow one another without gaps; the greatest powers of two come first.
+    """
+
+    def power_of_two(name: str) -> int:
+        size = tables[name].shape[1] * tables[name].element_size()
+        return size & -size
+
+    return {name: tables[name] for name in sorted(tables, key=power_of_two, reverse=True)}
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -18,7 +18,13 @@ from torch import Tensor
 
 from hotrow.errors import ArtifactError
 
-DTYPES = {"F32": torch.float32, "I64": torch.int64}
+DTYPES = {
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "U8": torch.uint8,
+    "I64": torch.int64,
+}
 """Element types an artifact may hold, by their safetensors name."""
 
 ALIGNMENT = 64
@@ -26,15 +32,15 @@ ALIGNMENT = 64
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def dtype_name(tensor: Tensor) -> str:
-    """Return the safetensors name of a tensor's element type.
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return the safetensors name of an element type.
 
     Raises:
         TypeError: the artifact has no such type.
     """
-    name = _NAMES.get(tensor.dtype)
+    name = _NAMES.get(dtype)
     if name is None:
-        raise TypeError(f"tensors of {tensor.dtype} have no place in an artifact, only {sorted(DTYPES)}")
+        raise TypeError(f"tensors of {dtype} have no place in an artifact, only {sorted(DTYPES)}")
     return name
 
 
@@ -43,7 +49,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     Args:
         path: the file to write.
-        tensors: float32 or int64, on the CPU.
+        tensors: of the types in ``DTYPES``, on the CPU.
 
     Raises:
         TypeError: another element type.
@@ -55,7 +61,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         start, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {
-            "dtype": dtype_name(tensor),
+            "dtype": dtype_name(tensor.dtype),
             "shape": list(tensor.shape),
             "data_offsets": [start, end],
         }
@@ -66,7 +72,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         stream.write(text)
         for tensor in tensors.values():
             if tensor.numel():
-                stream.write(tensor.detach().contiguous().reshape(-1).numpy().data)
+                stream.write(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from hotrow.data.formats import RawFormat, get_format
 from hotrow.data.raw import RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import SchemaMismatchError
-from hotrow.models import RankingModel
+from hotrow.models import ModelConfig, RankingModel
 from hotrow.types import Batch
 
 BATCH_ROWS = 4096
@@ -31,6 +31,7 @@ class Artifact:
     Attributes:
         path: the folder it was loaded from.
         name: the model's registered name.
+        config: the model's configuration, which says how each table is stored.
         model: in evaluation mode, without gradients.
         schema: features and how raw values are encoded.
         encoder: from raw rows to the model's input.
@@ -39,6 +40,7 @@ class Artifact:
 
     path: Path
     name: str
+    config: ModelConfig
     model: RankingModel
     schema: Schema
     encoder: Encoder

@@ -12,8 +12,11 @@ from hotrow.artifact._tensors import DTYPES
 from hotrow.config import from_mapping, to_mapping
 from hotrow.errors import ArtifactError, ConfigError
 from hotrow.files import write_json
+from hotrow.kernels.row_formats import RowFormat, storage_shape
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 had no row formats: its tables are fp32."""
 
 MANIFEST = "model.json"
 DENSE_FILE = "dense.safetensors"
@@ -59,6 +62,7 @@ class TableEntry:
         dtype: safetensors name of the element type.
         rows: E.
         width: D.
+        format: how a row is stored.
     """
 
     name: str
@@ -66,11 +70,12 @@ class TableEntry:
     dtype: str
     rows: int
     width: int
+    format: RowFormat = "fp32"
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes of its dimensions, (E, D)."""
-        return (self.rows, self.width)
+        """Sizes of its tensor's dimensions: (E, D), or (E, bytes of a row) of a quantised table."""
+        return storage_shape(self.format, self.rows, self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +119,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     mapping = read_object(path)
     version = mapping.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in READABLE_VERSIONS:
+        readable = " and ".join(map(str, READABLE_VERSIONS))
         raise ArtifactError(
-            f"{path}: format_version {version!r}, this version of hotrow reads {FORMAT_VERSION}; "
+            f"{path}: format_version {version!r}, this version of hotrow reads {readable}; "
             "write the artifact again or install the hotrow that wrote it"
         )
     try:

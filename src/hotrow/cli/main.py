@@ -14,6 +14,7 @@ from hotrow.cli.prepare import prepare
 from hotrow.cli.rank import rank
 from hotrow.cli.report import report
 from hotrow.cli.serve import serve
+from hotrow.cli.shrink import shrink
 from hotrow.cli.synth import synth
 from hotrow.cli.train import train
 
@@ -37,6 +38,7 @@ app.command()(models)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
+app.command()(shrink)
 app.command()(rank)
 app.command()(serve)
 app.command()(report)

@@ -230,14 +230,15 @@ class EmbeddingTables(nn.Module):
         """Look up; as ``forward``, with the sequences of features that are not pooled."""
         bags = self._bags(ids)
         result = self._embed(ids)
-        sequences, place = {}, 0
-        for index in self._layout.sequence_features:
-            feature = self._layout.features[index]
-            width = self._layout.tables[feature.table].width
-            size = bags.count(index) * width
-            sequences[feature.name] = result.sequences[place : place + size].view(-1, width)
-            place += size
-        return Lookup(result.pooled, sequences)
+        indices = self._layout.sequence_features
+        features = [self._layout.features[index] for index in indices]
+        widths = [self._layout.tables[feature.table].width for feature in features]
+        parts: Sequence[Tensor] = [result.sequences]
+        if len(features) != 1:
+            sizes = [bags.count(index) * width for index, width in zip(indices, widths, strict=True)]
+            parts = result.sequences.split(sizes)  # type: ignore[no-untyped-call]
+        named = zip(features, parts, widths, strict=True)
+        return Lookup(result.pooled, {feature.name: part.view(-1, width) for feature, part, width in named})
 
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, cast
 
 from torch import Tensor, nn
 
 from hotrow.embedding import TableConfig
+from hotrow.kernels.row_formats import RowFormat, row_bytes
 from hotrow.types import Batch
-
-BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +20,7 @@ class ModelFacts:
 
     Attributes:
         parameters: all weights, tables included.
-        table_bytes: memory of the tables' float32 weights.
+        table_bytes: memory of the tables in the formats they have.
         flop_per_item: floating-point operations of one example's forward (multiply-add = 2): the
             matrix products of the networks and the interactions.
         gathered_bytes_per_item: table bytes read for one example, one id for each feature.
@@ -51,15 +50,21 @@ class ModelConfig(ABC):
     def with_width(self, width: int) -> Self:
         """Return the configuration with tables of another width D, and what follows from it."""
 
+    def with_formats(self, formats: Mapping[str, RowFormat]) -> Self:
+        """Return the configuration with tables, by name, stored in other formats."""
+        tables = tuple(replace(table, format=formats.get(table.name, table.format)) for table in self.tables)
+        return cast(Self, replace(cast(Any, self), tables=tables))
+
     def facts(self) -> ModelFacts:
         """Return the model's sizes and costs."""
         parameters, flop = self.network_facts()
         table_parameters = sum(table.rows * table.width for table in self.tables)
+        row_sizes = [row_bytes(table.format, table.width) for table in self.tables]
         return ModelFacts(
             parameters=parameters + table_parameters,
-            table_bytes=table_parameters * BYTES_PER_WEIGHT,
+            table_bytes=sum(t.rows * size for t, size in zip(self.tables, row_sizes, strict=True)),
             flop_per_item=flop,
-            gathered_bytes_per_item=sum(table.width for table in self.tables) * BYTES_PER_WEIGHT,
+            gathered_bytes_per_item=sum(row_sizes),
         )
 
 

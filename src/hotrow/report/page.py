@@ -86,6 +86,9 @@ def _summary(run: RunFacts) -> list[tuple[str, str]]:
         rows.append(("embedding tables", format_bytes(facts.table_bytes)))
         rows.append(("per ranked item", f"{format_count(facts.flop_per_item)} FLOP"))
     rows.append(("data set", str(dataset.get("path", "?"))))
+    shrunk_from = _mapping(run.config, "shrunk_from")
+    if shrunk_from:
+        rows.append(("shrunk from", str(shrunk_from.get("run", "?"))))
     splits = ", ".join(f"{name} {count:,}" for name, count in run.split_rows.items())
     rows.append(("rows", splits or "the data set is no longer there"))
     if run.report is not None:

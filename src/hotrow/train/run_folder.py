@@ -182,20 +182,23 @@ class RunFolder:
             elif entry != self.config:
                 entry.unlink()
 
-    def find_dataset(self) -> Path:
+    def find_dataset(self, option: str = "DATASET") -> Path:
         """Return the data set the run was trained on.
+
+        Args:
+            option: what the user may give instead, named in messages.
 
         Raises:
             MissingFileError: it is not where it was.
         """
         if not self.is_run:
             raise MissingFileError(
-                self.config, "a run, which knows its data set; give the data set's folder as DATASET"
+                self.config, f"a run, which knows its data set; give the data set's folder as {option}"
             )
         path = Path(str(self.read_config().get("dataset", {}).get("path", "")))
         if not path.is_dir():
             raise MissingFileError(
-                path, f"the data set of {self.path}; give the data set's folder as DATASET"
+                path, f"the data set of {self.path}; give the data set's folder as {option}"
             )
         return path
 

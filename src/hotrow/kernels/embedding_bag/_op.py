@@ -47,8 +47,14 @@ def _load_cpu() -> Implementation:
     return cpu
 
 
+def _load_triton() -> Implementation:
+    from hotrow.kernels.embedding_bag import triton
+
+    return triton
+
+
 OPERATOR: Operator[Implementation] = Operator(
-    "embedding_bag", {"reference": _load_reference, "cpu": _load_cpu}
+    "embedding_bag", {"reference": _load_reference, "cpu": _load_cpu, "triton": _load_triton}
 )
 
 _checked: WeakKeyDictionary[Layout, list[tuple[ReferenceType[Tensor], int]]] = WeakKeyDictionary()
@@ -109,7 +115,7 @@ def verify_lookup(
 ) -> None:
     """Verify what ``embedding_bag`` gave, and the rows it came from.
 
-    Takes what ``embedding_bag`` takes, and its result.
+    Takes what ``embedding_bag`` takes, and its result by the same backend.
 
     Raises:
         IndexError: an id is outside its table.
@@ -309,7 +315,7 @@ def _check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, ba
 
 
 def _raise(error: BadIdError | BadOffsetsError | BadBagError, layout: Layout, bags: Bags) -> NoReturn:
-    if isinstance(error, BadOffsetsError):
+    if not isinstance(error, BadIdError | BadBagError):
         index, bag = divmod(error.bag, max(bags.batch_size, 1))
         name = layout.features[min(index, len(layout.features) - 1)].name
         raise ValueError(

@@ -15,15 +15,18 @@ A lookup is checked in two ways, bag by bag:
 * The rows, exactly: the bytes of at most 256 rows at a time, added up, must agree with their checksums
   modulo 2**16. One flipped bit changes a row's sum by 1 to 128, thus that of 256 rows, even if all are the
   same row, by at most 2**15: it is found wherever it is.
-* The arithmetic, within a bound: the sum of the result's D numbers must be c * sum(w * sum), w the weights
-  and c the factor of the mean. Each stored number goes into that sum through at most n additions for n
-  rows, D / 16 for the columns, and fewer than 16 other roundings (by the weight, the scale, the bias, the
-  mean, the checksum itself), each with an error of at most u = 2**-24 of what is added up so far, which is
-  at most c * sum(abs(w) * A). So the two sums differ, whatever the order of summation, by at most
-  (1 + u)**(n + D / 16 + 16) - 1 times c * sum(abs(w) * A), and by 2**-126 for each operation where
-  subnormal numbers become zero. A sound lookup never fails.
+* The arithmetic, by the sum of the result's D numbers, which must be c * sum(w * sum), w the weights and c
+  the factor of the mean, within the errors of rounding:
 
-The second check is left out for bags whose terms add up to infinity or NaN.
+  - It never differs by more than ((1 + u)**(n + D / 16 + 16) - 1) * M + 2**-126 for each operation, with
+    u = 2**-24 and M = c * sum(abs(w) * A): each stored number goes through at most n additions for n rows,
+    D / 16 for the columns and 16 other roundings (by the weight, the scale, the bias, the mean, the
+    checksum itself), in whatever order, each with an error of at most u of sums that are at most M.
+  - It seldom differs by more than 0.75 * u * (1 + sqrt(n / D)) * M, as errors go both ways.
+
+  Above the first bound, or where the result is NaN and should not be, the bag is faulty; below the second
+  it is sound; in between, and where terms add up to infinity or NaN, the bag is looked up once more and must
+  come out the same. So a sound lookup never fails, and a fault of the arithmetic that lasts is found still.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ _UNIT: Final = 2.0**-24
 _SMALLEST: Final = 2.0**-126
 _EXACT: Final = 256
 _ROUNDINGS: Final = 16
+_BLOCK: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,18 @@ def sum_rows(table: Tensor, spec: TableSpec) -> Tensor:
     return torch.cat([part.view(spec.rows, -1).view(torch.uint8) for part in parts], dim=1)
 
 
-def first_bad_bag(rows: Rows, result: Tensor, *, mean: bool) -> int | None:
+def first_bad_bag(rows: Rows, result: Tensor, again: Tensor, *, mean: bool) -> int | None:
     """Return the first bag of which a row or the result does not agree with the checksums.
 
     Args:
         rows: what was looked up.
         result: (bags, D).
+        again: the same, looked up once more.
         mean: whether the result is the mean of the rows, not their sum.
     """
-    bad = ~_result_agrees(rows, result, mean=mean)
+    is_sound, is_faulty = _judge(rows, result, mean=mean)
+    differs = ~torch.isclose(result, again, rtol=0.0, atol=0.0, equal_nan=True).all(dim=1)
+    bad = is_faulty | (~is_sound & differs)
     bad[rows.bags] |= ~_bytes_agree(rows)
     return int(bad.nonzero()[0]) if bool(bad.any()) else None
 
@@ -103,8 +110,8 @@ def _bytes_agree(rows: Rows) -> Tensor:
     return (torch.zeros_like(part).index_add_(0, part, difference) % 2**16 == 0)[part]
 
 
-def _result_agrees(rows: Rows, result: Tensor, *, mean: bool) -> Tensor:
-    """Return for each bag whether its result agrees."""
+def _judge(rows: Rows, result: Tensor, *, mean: bool) -> tuple[Tensor, Tensor]:
+    """Return for each bag whether its result is surely sound, and whether it is surely faulty."""
     bags, width = result.shape
     sum_n = rows.checksums[:, :4].contiguous().view(torch.float32)[:, 0].double()
     magnitude_n = (rows.checksums[:, 4:6].contiguous().view(torch.int16).int() << 16).view(torch.float32)[
@@ -115,13 +122,14 @@ def _result_agrees(rows: Rows, result: Tensor, *, mean: bool) -> Tensor:
     expected_B = zeros.index_add(0, rows.bags, weight_n * sum_n)
     bound_B = zeros.index_add(0, rows.bags, weight_n.abs() * magnitude_n.double())
     count_B = torch.bincount(rows.bags, minlength=bags).double()
-    part_B = _UNIT * (count_B + width // 16 + _ROUNDINGS)
+    part_B = _UNIT * (count_B + width / _BLOCK + _ROUNDINGS)
     gamma_B = part_B + 2.0 * part_B**2
     adds_up = bound_B * (1.0 + gamma_B) < torch.finfo(torch.float32).max
     factor_B = 1.0 / count_B.clamp(min=1.0) if mean else torch.ones_like(count_B)
     difference_B = (result.double().sum(dim=1) - factor_B * expected_B).abs()
-    lost_B = (count_B + _ROUNDINGS) * width * _SMALLEST
-    return ~adds_up | (difference_B <= gamma_B * factor_B * bound_B + lost_B)
+    usual_B = 0.75 * _UNIT * (1.0 + (count_B / width).sqrt()) * factor_B * bound_B
+    most_B = gamma_B * factor_B * bound_B + (count_B + _ROUNDINGS) * width * _SMALLEST
+    return adds_up & (difference_B <= usual_B), adds_up & ~(difference_B <= most_B)
 
 
 def _byte_sums(rows: Tensor) -> Tensor:

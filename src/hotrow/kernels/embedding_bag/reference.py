@@ -33,21 +33,7 @@ def forward(
     """Look up and pool, then verify."""
     note_path("embedding_bag_forward", "reference")
     bags.check_offsets()
-    dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
-    pooled, sequences = [], [torch.empty(0, dtype=dtype, device=bags.ids.device)]
-    for feature, spec in enumerate(layout.features):
-        lookups = feature_lookups(layout, bags, feature)
-        table = layout.tables[spec.table]
-        rows_LD = decode_rows(tables[spec.table][lookups.ids], table.format, table.width)
-        scaled_LD = rows_LD * lookups.scales(rows_LD.dtype)
-        size = lookups.total if spec.pooling == "none" else bags.batch_size
-        out = scaled_LD.new_zeros(size, table.width).index_add_(0, lookups.places, scaled_LD)
-        if spec.pooling == "none":
-            sequences.append(out.flatten())
-        else:
-            pooled.append(out)
-    empty = torch.empty(bags.batch_size, 0, dtype=dtype, device=bags.ids.device)
-    result = Embedded(torch.cat([empty, *pooled], dim=1), torch.cat(sequences))
+    result = _look_up(tables, layout, bags)
     if checksums is not None:
         verify(tables, layout, bags, checksums, result)
     return result
@@ -66,6 +52,7 @@ def verify(
     note_path("embedding_bag_verify", "reference")
     bags.check_offsets()
     of_features = _of_features(layout, bags, result)
+    again = _of_features(layout, bags, _look_up(tables, layout, bags))
     for feature, spec in enumerate(layout.features):
         lookups = feature_lookups(layout, bags, feature)
         rows_L = Rows(
@@ -74,7 +61,7 @@ def verify(
             lookups.places,
             lookups.weights,
         )
-        bad = first_bad_bag(rows_L, of_features[feature], mean=spec.pooling == "mean")
+        bad = first_bad_bag(rows_L, of_features[feature], again[feature], mean=spec.pooling == "mean")
         if bad is not None:
             raise BadBagError(feature, bad)
 
@@ -119,6 +106,24 @@ def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad:
         else:
             result[bags.bounds(feature)[0] + lookups.kept] = products_L.to(result.dtype)
     return result
+
+
+def _look_up(tables: Sequence[Tensor], layout: Layout, bags: Bags) -> Embedded:
+    dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
+    pooled, sequences = [], [torch.empty(0, dtype=dtype, device=bags.ids.device)]
+    for feature, spec in enumerate(layout.features):
+        lookups = feature_lookups(layout, bags, feature)
+        table = layout.tables[spec.table]
+        rows_LD = decode_rows(tables[spec.table][lookups.ids], table.format, table.width)
+        scaled_LD = rows_LD * lookups.scales(rows_LD.dtype)
+        size = lookups.total if spec.pooling == "none" else bags.batch_size
+        out = scaled_LD.new_zeros(size, table.width).index_add_(0, lookups.places, scaled_LD)
+        if spec.pooling == "none":
+            sequences.append(out.flatten())
+        else:
+            pooled.append(out)
+    empty = torch.empty(bags.batch_size, 0, dtype=dtype, device=bags.ids.device)
+    return Embedded(torch.cat([empty, *pooled], dim=1), torch.cat(sequences))
 
 
 def gather_gradients(layout: Layout, bags: Bags, grad: Embedded) -> list[tuple[Tensor, Tensor]]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hotrow.kernels.dispatch import Backend, Operator
+from hotrow.kernels.memory import prefer_huge_pages
 from hotrow.kernels.quantize_rows._types import Implementation, Search
 from hotrow.kernels.row_formats import (
     FLOAT_DTYPES,
@@ -66,6 +67,7 @@ def quantize_rows(
     _check_rows(rows_ED, row_format, search)
     shape = storage_shape(row_format, *rows_ED.shape)
     out = torch.empty(shape, dtype=torch.uint8, device=rows_ED.device)
+    prefer_huge_pages(out)
     _quantize(rows_ED, row_format, search, out, backend)
     return out
 
