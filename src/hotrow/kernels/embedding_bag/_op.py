@@ -318,7 +318,7 @@ def _raise(error: BadIdError | BadOffsetsError | BadBagError, layout: Layout, ba
     if not isinstance(error, BadIdError | BadBagError):
         index, bag = divmod(error.bag, max(bags.batch_size, 1))
         name = layout.features[min(index, len(layout.features) - 1)].name
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004  # it tells what the offsets hold
             f"offsets: bag {bag} of feature {name}: expected offsets that begin at 0, never decrease and "
             f"end at the number of ids, {bags.ids.numel()}"
         ) from None
