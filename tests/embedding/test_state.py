@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hotrow.embedding import EmbeddingTables, TableConfig, TableOptimizerConfig
-from hotrow.errors import NonFiniteGradientError
+from hotrow.errors import ConfigError, NonFiniteGradientError
 from hotrow.kernels.embedding_bag import STATES, OptimizerKind
 from hotrow.kernels.row_formats import RowFormat
 
@@ -138,3 +138,11 @@ def test_quantised_tables_take_no_optimizer() -> None:
     with pytest.raises(ValueError, match="table t: int8 rows are for inference"):
         tables(torch.tensor([[1]])).sum().backward()
     assert not bool(weights["t"].any())
+
+
+@pytest.mark.parametrize("lr", [-1.0, float("nan"), float("inf")])
+def test_learning_rates_that_are_none_are_refused(lr: float) -> None:
+    tables = make("sgd")
+    with pytest.raises(ConfigError, match="lr: got"):
+        tables.set_learning_rate(lr)
+    assert tables.learning_rate == 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -275,3 +276,19 @@ def test_the_default_dtype_of_torch_does_not_matter(backend: BackendName) -> Non
         assert torch.equal(weights_gradient(*arguments, problem.grad, backend=backend), products)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_parts_on_another_device(backend: BackendName) -> None:
+    problem = draw_problem([TableSpec("a", 4, 4)], [FeatureSpec("f", 0)], 3, jagged=True, weighted=True)
+    bags = problem.bags
+    assert bags.offsets is not None
+    assert bags.weights is not None
+    strange = {
+        "ids: on meta, the tables are on cpu": Bags(bags.ids.unsqueeze(1).to("meta"), None, 1),
+        "offsets: on meta, expected on cpu as the ids": replace(bags, offsets=bags.offsets.to("meta")),
+        "weights: on meta, expected on cpu as the ids": replace(bags, weights=bags.weights.to("meta")),
+    }
+    for message, given in strange.items():
+        with pytest.raises(ValueError, match=message):
+            embedding_bag(problem.tables, problem.layout, given, backend=backend)
