@@ -7,14 +7,8 @@ whatever the number of threads. ``reference`` runs anywhere and takes float64 to
 in host memory; ``triton`` tables on a GPU.
 """
 
-from hotrow.kernels.embedding_bag._op import (
-    OPERATOR,
-    backward_update,
-    embedding_bag,
-    make_checksums,
-    verify_lookup,
-    weights_gradient,
-)
+from hotrow.kernels.embedding_bag._backends import OPERATOR
+from hotrow.kernels.embedding_bag._op import backward_update, embedding_bag, weights_gradient
 from hotrow.kernels.embedding_bag._types import (
     ROW_STATES,
     STATES,
@@ -29,6 +23,7 @@ from hotrow.kernels.embedding_bag._types import (
     TableSpec,
     Update,
 )
+from hotrow.kernels.embedding_bag._verify import make_checksums, verify_lookup
 from hotrow.kernels.embedding_bag.autograd import fused_embedding_bag, sparse_embedding_bag
 
 __all__ = [

@@ -25,7 +25,7 @@ from hotrow.kernels.embedding_bag.triton.segments import find_segments
 from hotrow.kernels.embedding_bag.triton.update import update_rows
 from hotrow.kernels.embedding_bag.triton.weights import gradient_of_weights
 
-__all__ = ["backward_update", "forward", "weights_gradient"]
+__all__ = ["backward_update", "forward", "make_checksums", "verify", "weights_gradient"]
 
 
 def forward(
