@@ -175,3 +175,22 @@ def test_operators_keep_torchs_rules() -> None:
     opcheck(library.embedding_bag_weights_gradient, (tables, *bags, *result, layout, "auto"))
     direct = embedding_bag(tables, plan, Bags(ids, offsets, 2, weights))
     assert torch.equal(library.embedding_bag(tables, *bags, layout, "auto")[0], direct.pooled)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=torch._dynamo.exc.BackendCompilerFailed,
+    reason="hotrow::embedding_bag has no gradient of per-lookup weights when compiled; eagerly it has",
+)
+def test_weights_over_tables_for_inference_get_their_gradient() -> None:
+    tables = EmbeddingTables.from_weights(TABLES, {"a": torch.randn(50, 8), "b": torch.randn(50, 8)})
+    weights = torch.rand(4, requires_grad=True)
+
+    def total(ids: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+        return tables(Jagged(ids, offsets, weights)).sum()  # type: ignore[no-any-return]
+
+    arguments = (torch.tensor([1, 2, 3, 4]), torch.arange(5))
+    (expected,) = torch.autograd.grad(total(*arguments, weights), weights)
+    result = torch.compile(total, backend="aot_eager")(*arguments, weights)
+    (gradient,) = torch.autograd.grad(result, weights)
+    assert torch.equal(gradient, expected)

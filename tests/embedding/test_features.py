@@ -40,7 +40,7 @@ def test_gradients_of_sequences_and_pooled_reach_a_shared_table(kind: str | None
     tables = EmbeddingTables(TABLES, features=FEATURES, optimizer=optimizer)
     before = tables.table_weight("ad").clone()
     found = tables.lookup(Jagged(IDS, OFFSETS))
-    (found.sequences["history"].sum() + 3 * found.pooled.sum()).backward()
+    torch.autograd.backward(found.sequences["history"].sum() + 3 * found.pooled.sum())
     expected = torch.zeros(11, 5)
     expected[[0, 1, 2]] = 1.0  # 3 of each example's mean of three
     expected[[3, 4]] = 1.0
@@ -68,7 +68,7 @@ def test_calling_with_a_sequence_is_refused() -> None:
 
 
 def test_features_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ConfigError, match="features.x.table: got 'who', expected one of user, ad"):
+    with pytest.raises(ConfigError, match=r"features\.x\.table: got 'who', expected one of user, ad"):
         EmbeddingTables(TABLES, features=[FeatureConfig(name="x", table="who")], optimizer=None)
     with pytest.raises(ValueError, match="different names"):
         EmbeddingTables(TABLES, features=[FeatureConfig(name="x", table="ad")] * 2, optimizer=None)

@@ -122,9 +122,9 @@ import torch
 from hotrow.embedding import EmbeddingTables, TableConfig, TableOptimizerConfig
 path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 weights = torch.from_numpy(np.load(path, mmap_mode="r+"))
-tables = EmbeddingTables.from_weights(
-    [TableConfig(name="t", rows=100, width=33)], {"t": weights}, optimizer=TableOptimizerConfig(kind="sgd", lr=0.5)
-)
+config = TableConfig(name="t", rows=100, width=33)
+sgd = TableOptimizerConfig(kind="sgd", lr=0.5)
+tables = EmbeddingTables.from_weights([config], {"t": weights}, optimizer=sgd)
 print("ready", flush=True)
 sys.stdin.readline()
 for step in range(150):
@@ -173,7 +173,7 @@ def _step_rows(weight: torch.Tensor, first: int, last: int) -> None:
 
 @pytest.mark.slow
 def test_two_processes_step_disjoint_rows_of_shared_memory() -> None:
-    weight = torch.zeros(40, 7).share_memory_()
+    weight = torch.zeros(40, 7).share_memory_()  # type: ignore[no-untyped-call]
     context = torch.multiprocessing.get_context("spawn")
     workers = [context.Process(target=_step_rows, args=(weight, *rows)) for rows in ((0, 21), (21, 40))]
     for worker in workers:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hotrow.embedding import EmbeddingTables, TableConfig, TableOptimizerConfig
-from hotrow.errors import NonFiniteGradientError
+from hotrow.errors import ConfigError, NonFiniteGradientError
 from hotrow.kernels.embedding_bag import STATES, OptimizerKind
 from hotrow.kernels.row_formats import RowFormat
 
@@ -85,7 +85,7 @@ def test_converted_tables_are_refused(dtype: torch.dtype, looked_up_before: bool
         tables(ids)
     tables.to(dtype)
     before = {name: tensor.clone() for name, tensor in tables.state_dict().items()}
-    with pytest.raises(ValueError, match="table .*: got torch"):
+    with pytest.raises(ValueError, match=r"table .*: got torch"):
         tables(ids)
     assert all(torch.equal(before[name], tensor) for name, tensor in tables.state_dict().items())
 
@@ -96,7 +96,7 @@ def test_converted_states_are_refused() -> None:
     tables.to(torch.bfloat16)
     loss = tables(torch.tensor([[1], [2]])).sum()
     before = {name: tensor.clone() for name, tensor in tables.state_dict().items()}
-    with pytest.raises(ValueError, match="state exp_avg of table t: got torch.bfloat16"):
+    with pytest.raises(ValueError, match=r"state exp_avg of table t: got torch\.bfloat16"):
         loss.backward()
     assert all(torch.equal(before[name], tensor) for name, tensor in tables.state_dict().items())
 
@@ -138,3 +138,11 @@ def test_quantised_tables_take_no_optimizer() -> None:
     with pytest.raises(ValueError, match="table t: int8 rows are for inference"):
         tables(torch.tensor([[1]])).sum().backward()
     assert not bool(weights["t"].any())
+
+
+@pytest.mark.parametrize("lr", [-1.0, float("nan"), float("inf")])
+def test_learning_rates_that_are_none_are_refused(lr: float) -> None:
+    tables = make("sgd")
+    with pytest.raises(ConfigError, match="lr: got"):
+        tables.set_learning_rate(lr)
+    assert tables.learning_rate == 0.1

@@ -5,6 +5,7 @@ Shapes: B batch, T tables, F features, L lookups, E rows of a table, D its width
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -193,7 +194,13 @@ class EmbeddingTables(nn.Module):
         return float(self._lr)
 
     def set_learning_rate(self, lr: float) -> None:
-        """Set the learning rate of the fused optimizer, from the next backward on."""
+        """Set the learning rate of the fused optimizer, from the next backward on.
+
+        Raises:
+            ConfigError: it is negative, infinite or NaN.
+        """
+        if not 0 <= lr < math.inf:
+            raise ConfigError("tables.lr", lr, "a finite number of at least 0")
         self._lr.fill_(lr)
 
     def table_weight(self, name: str) -> Tensor:

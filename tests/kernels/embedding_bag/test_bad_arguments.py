@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.kernels.embedding_bag.checks import make_update, same_bits
@@ -126,13 +129,13 @@ def test_bags_that_do_not_fit(
     ],
 )
 def test_tables_that_do_not_fit(
-    backend: BackendName, seen_before: bool, row_format: RowFormat, other
-) -> None:  # type: ignore[no-untyped-def]
+    backend: BackendName, seen_before: bool, row_format: RowFormat, other: Callable[[Tensor], Tensor]
+) -> None:
     """Also where a table of the right shape was at the same address a moment before."""
     problem = simple_problem([(4, 4)], 3, row_format=row_format)
     if seen_before:
         embedding_bag(problem.tables, problem.layout, problem.bags, backend=backend)
-    with pytest.raises(ValueError, match="table t0: .*expected") as caught:
+    with pytest.raises(ValueError, match=r"table t0: .*expected") as caught:
         embedding_bag([other(problem.tables[0])], problem.layout, problem.bags, backend=backend)
     one_line(caught)
 
@@ -219,9 +222,9 @@ def test_gradients_of_other_dtypes_are_converted(backend: BackendName, dtype: to
 def test_quantised_tables_take_no_update(backend: BackendName, row_format: RowFormat) -> None:
     problem = simple_problem([(4, 4)], 3, row_format=row_format)
     before = problem.tables[0].clone()
-    arguments = (problem.tables, [], problem.layout, problem.bags, problem.grad, make_update("sgd"))
+    arguments = (problem.layout, problem.bags, problem.grad, make_update("sgd"))
     with pytest.raises(ValueError, match=f"table t0: {row_format} rows are for inference and take no update"):
-        backward_update(*arguments, backend=backend)
+        backward_update(problem.tables, [], *arguments, backend=backend)
     assert torch.equal(problem.tables[0], before)
 
 
@@ -273,3 +276,19 @@ def test_the_default_dtype_of_torch_does_not_matter(backend: BackendName) -> Non
         assert torch.equal(weights_gradient(*arguments, problem.grad, backend=backend), products)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_parts_on_another_device(backend: BackendName) -> None:
+    problem = draw_problem([TableSpec("a", 4, 4)], [FeatureSpec("f", 0)], 3, jagged=True, weighted=True)
+    bags = problem.bags
+    assert bags.offsets is not None
+    assert bags.weights is not None
+    strange = {
+        "ids: on meta, the tables are on cpu": Bags(bags.ids.unsqueeze(1).to("meta"), None, 1),
+        "offsets: on meta, expected on cpu as the ids": replace(bags, offsets=bags.offsets.to("meta")),
+        "weights: on meta, expected on cpu as the ids": replace(bags, weights=bags.weights.to("meta")),
+    }
+    for message, given in strange.items():
+        with pytest.raises(ValueError, match=message):
+            embedding_bag(problem.tables, problem.layout, given, backend=backend)

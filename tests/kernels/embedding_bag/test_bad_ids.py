@@ -124,8 +124,9 @@ def test_far_into_a_large_batch(backend: BackendName, kind: OptimizerKind, jagge
         place = "example 39999"
         if jagged:
             assert problem.bags.offsets is not None
-            bag = int((problem.bags.offsets < problem.bags.ids.numel()).sum()) - 1
-            place = f"example {bag - 40_000}, position {problem.bags.ids.numel() - 1 - int(problem.bags.offsets[bag])}"
+            end = problem.bags.ids.numel()
+            bag = int((problem.bags.offsets < end).sum()) - 1
+            place = f"example {bag - 40_000}, position {end - 1 - int(problem.bags.offsets[bag])}"
         message = f"feature g: id 100 at {place} is outside table b of 100 rows"
     else:
         problem.bags.ids.view(-1)[0] = 1000

@@ -103,7 +103,7 @@ def test_any_step_matches_float64(
 @pytest.mark.parametrize("row_format", ["fp16", "bf16"])
 def test_rows_of_two_bytes_follow_float64(backend: BackendName, kind: OptimizerKind, row_format: str) -> None:
     assert row_format in FLOATS
-    table = TableSpec("t", 12, 21, row_format)  # type: ignore[arg-type]
+    table = TableSpec("t", 12, 21, row_format)
     problem = draw_problem([table], [FeatureSpec("f", 0)], 30, jagged=True)
     update = make_update(kind, weight_decay=0.1, clip_norm=2.0)
     states, expected = problem.states(kind), model.zero_states(problem, update)

@@ -55,6 +55,9 @@ def check_batch(
             _checked[layout] = [(ref(tensor), tensor.data_ptr()) for tensor in tensors]
     if tables[0].device != device:
         raise ValueError(f"ids: on {device}, the tables are on {tables[0].device}")
+    for name, part in (("offsets", bags.offsets), ("weights", bags.weights)):
+        if part is not None and part.device != device:
+            raise ValueError(f"{name}: on {part.device}, expected on {device} as the ids")
     if selected.backend == "cpu" and device.type != "cpu":
         raise ValueError(f"ids: the cpu backend takes tensors in host memory, got {device}")
     return selected
