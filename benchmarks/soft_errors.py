@@ -13,13 +13,17 @@ medians over the rounds, in milliseconds. ``overhead`` is the median of the roun
 from __future__ import annotations
 
 import statistics
+import time
+from collections.abc import Callable
 from typing import get_args
 
 import torch
 from torch import Tensor
 
 from benchmarks._flips import Trials, draw_table
-from benchmarks.embedding import ROWS, Shape, _draw, _timed
+from benchmarks.embedding._hotrow import arranged
+from benchmarks.embedding.ids import BATCHES, draw
+from benchmarks.embedding.shapes import ROWS, Shape, alike
 from hotrow.embedding import EmbeddingTables, TableConfig
 from hotrow.kernels.row_formats import RowFormat
 from hotrow.types import Jagged
@@ -30,7 +34,7 @@ ROUNDS = 30
 WARM_UP = 3
 BAGS = ((64, 1), (32, 80), (128, 20))
 SHAPES = tuple(
-    Shape(tables=tables, width=width, batch=batch, bag=bag, alpha=alpha)
+    alike(tables, width, batch, bag, alpha)
     for tables, width, batch, bag in (
         (26, 64, 2048, 1),
         (8, 32, 256, 80),
@@ -39,6 +43,7 @@ SHAPES = tuple(
     )
     for alpha in (1.05, 0.0)
 )
+_SQUARE = torch.ones(512, 512)
 FORMATS: tuple[RowFormat, ...] = ("int8", "fp32")
 
 
@@ -51,7 +56,7 @@ def run() -> dict[str, object]:
             found[f"{row_format} D{width} L{bag}"] = trials.of_rows(TRIALS) | trials.of_results(TRIALS)
             failures += trials.sound(SOUND_BAGS)
             bags += SOUND_BAGS
-    cost = {f"{shape} {form}": _cost(shape, form) for shape in SHAPES for form in FORMATS}
+    cost = {f"{shape.name} {form}": _cost(shape, form) for shape in SHAPES for form in FORMATS}
     return {
         "found": found,
         "sound_bags": bags,
@@ -70,8 +75,8 @@ def _cost(shape: Shape, row_format: RowFormat) -> dict[str, float]:
     plain = EmbeddingTables.from_weights(configs, weights)
     made: list[EmbeddingTables] = []
     build_ms = _timed(lambda: made.append(EmbeddingTables.from_weights(configs, weights, checksums=True)))
-    batches = _draw(shape)
-    times = [_round(plain, made[0], batches[number % len(batches)]) for number in range(WARM_UP + ROUNDS)]
+    batches = [arranged(shape, ids) for ids in draw(shape)]
+    times = [_round(plain, made[0], batches[number % BATCHES]) for number in range(WARM_UP + ROUNDS)]
     times = times[WARM_UP:]
     return {
         "plain_ms": statistics.median(before for before, _ in times),
@@ -84,3 +89,11 @@ def _cost(shape: Shape, row_format: RowFormat) -> dict[str, float]:
 def _round(plain: EmbeddingTables, checked: EmbeddingTables, ids: Jagged | Tensor) -> tuple[float, float]:
     with torch.no_grad():
         return _timed(lambda: plain(ids)), _timed(lambda: checked(ids))
+
+
+def _timed(call: Callable[[], object]) -> float:
+    """Return the milliseconds that a call takes, after one of torch that wakes all threads."""
+    torch.mm(_SQUARE, _SQUARE)
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1e3

@@ -23,9 +23,10 @@ WriteDataset = Callable[..., Path]
 
 
 def pytest_configure() -> None:
-    """Run Triton's kernels in its interpreter where there is no GPU, and hear Ctrl-C.
+    """Run Triton's kernels in its interpreter where there is no GPU; hear Ctrl-C in any case.
 
-    Ctrl-C also where the shell that started the tests ignores it, as for a job behind ``&``."""
+    The shell that starts the tests may ignore Ctrl-C, as for a job behind ``&``.
+    """
     # Triton reads this when it is imported, by whichever test comes first.
     if not torch.cuda.is_available():
         os.environ.setdefault("TRITON_INTERPRET", "1")

@@ -15,6 +15,7 @@ from benchmarks.embedding.shapes import Shape
 from benchmarks.embedding.task import EPSILON, RATE, Task
 from benchmarks.embedding.timing import Call
 from hotrow.embedding import EmbeddingTables, FeatureConfig, TableConfig, TableOptimizerConfig
+from hotrow.kernels.memory import prefer_huge_pages
 from hotrow.kernels.row_formats import RowFormat
 from hotrow.types import Jagged
 
@@ -33,7 +34,7 @@ class HotrowTables:
             ),
         )
         self._task = task
-        self._batches = [_arranged(task.shape, ids, flat=not task.pooled) for ids in batches]
+        self._batches = [arranged(task.shape, ids, flat=not task.pooled) for ids in batches]
 
     def weights(self) -> list[Tensor]:
         """Return the tables, (E, D) each."""
@@ -60,9 +61,16 @@ def low_bit(shape: Shape, row_format: RowFormat, rows: Tensor, batches: Sequence
         batches: what is looked up.
     """
     configs = _tables(shape, row_format)
-    tables = EmbeddingTables.from_weights(configs, {config.name: rows.clone() for config in configs})
-    arranged = [_arranged(shape, ids) for ids in batches]
+    tables = EmbeddingTables.from_weights(configs, {config.name: _placed(rows) for config in configs})
+    arranged = [arranged(shape, ids) for ids in batches]
     return lambda batch: tables(arranged[batch])
+
+
+def _placed(rows: Tensor) -> Tensor:
+    """Return a copy in memory such as ``quantize_rows`` allocates, with huge pages advised."""
+    placed = torch.empty_like(rows)
+    prefer_huge_pages(placed)
+    return placed.copy_(rows)
 
 
 def _tables(shape: Shape, row_format: RowFormat) -> list[TableConfig]:
@@ -72,7 +80,8 @@ def _tables(shape: Shape, row_format: RowFormat) -> list[TableConfig]:
     ]
 
 
-def _arranged(shape: Shape, ids: Ids, *, flat: bool = False) -> Jagged | Tensor:
+def arranged(shape: Shape, ids: Ids, *, flat: bool = False) -> Jagged | Tensor:
+    """Return ids as ``EmbeddingTables`` takes them: (B, T) where there is one in each bag, or jagged."""
     if shape.one_id_each and not flat:
         return ids.flat.int().view(shape.tables, shape.batch).T.contiguous()
     return Jagged(ids.flat.int(), ids.offsets)

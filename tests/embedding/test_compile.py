@@ -177,11 +177,6 @@ def test_operators_keep_torchs_rules() -> None:
     assert torch.equal(library.embedding_bag(tables, *bags, layout, "auto")[0], direct.pooled)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=torch._dynamo.exc.BackendCompilerFailed,
-    reason="hotrow::embedding_bag has no gradient of per-lookup weights when compiled; eagerly it has",
-)
 def test_weights_over_tables_for_inference_get_their_gradient() -> None:
     tables = EmbeddingTables.from_weights(TABLES, {"a": torch.randn(50, 8), "b": torch.randn(50, 8)})
     weights = torch.rand(4, requires_grad=True)

@@ -82,3 +82,16 @@ def test_a_table_without_a_feature_stays() -> None:
     before = tables.table_weight("user").clone()
     tables(torch.tensor([[1]])).sum().backward()
     assert torch.equal(tables.table_weight("user"), before)
+
+
+def test_rows_that_cannot_be_trained_take_no_optimizer() -> None:
+    table = TableConfig(name="t", rows=4, width=8, format="int8")
+    rows = {"t": torch.zeros(4, 16, dtype=torch.uint8)}
+    with pytest.raises(ConfigError, match=r"tables\.t\.format: got 'int8', expected fp32, fp16, bf16"):
+        EmbeddingTables.from_weights([table], rows, optimizer=TableOptimizerConfig())
+
+
+def test_weights_that_are_not_contiguous_are_not_adopted() -> None:
+    table = TableConfig(name="t", rows=4, width=8)
+    with pytest.raises(ValueError, match="weight of table t: expected a contiguous tensor"):
+        EmbeddingTables.from_weights([table], {"t": torch.zeros(8, 4).T})

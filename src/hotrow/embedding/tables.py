@@ -86,9 +86,7 @@ class EmbeddingTables(nn.Module):
     ) -> None:
         super().__init__()
         for table in tables:
-            if table.format not in FLOAT_DTYPES:
-                expected = f"{', '.join(FLOAT_DTYPES)} to be trained; others come by from_weights"
-                raise ConfigError(f"tables.{table.name}.format", table.format, expected)
+            _require_trainable(table)
         self._layout = make_layout(tables, features)
         weights = [uniform_rows(table, seed) for table in self._layout.tables]
         self._set_up(tables, weights, optimizer, backend, trains=True)
@@ -118,8 +116,9 @@ class EmbeddingTables(nn.Module):
                 ``SoftErrorDetected`` where it does not agree. The rows must not be written to.
 
         Raises:
-            ConfigError: ``checksums`` together with an optimizer.
-            ValueError: a table's weight is missing, or has another shape or dtype than its config says.
+            ConfigError: an optimizer together with quantised rows or ``checksums``.
+            ValueError: a table's weight is missing, not contiguous, or has another shape or dtype than
+                its config says.
         """
         if checksums and optimizer is not None:
             raise ConfigError("checksums", checksums, "no checksums of tables with an optimizer: rows change")
@@ -134,6 +133,10 @@ class EmbeddingTables(nn.Module):
                 got = "none" if found is None else f"{found[1]} {found[0]}"
                 expected = f"{storage_dtype(table.format)} {shape}"
                 raise ValueError(f"weight of table {table.name}: got {got}, expected {expected}")
+            if not weights[table.name].is_contiguous():
+                raise ValueError(f"weight of table {table.name}: expected a contiguous tensor")
+            if optimizer is not None:
+                _require_trainable(table)
         module._set_up(tables, [weights[table.name] for table in tables], optimizer, backend, trains=False)
         if checksums:
             module._checks = True
@@ -354,3 +357,9 @@ class EmbeddingTables(nn.Module):
         )
         if self._checks:
             self._make_checksums()
+
+
+def _require_trainable(table: TableConfig) -> None:
+    if table.format not in FLOAT_DTYPES:
+        expected = f"{', '.join(FLOAT_DTYPES)} to be trained; others come by from_weights"
+        raise ConfigError(f"tables.{table.name}.format", table.format, expected)

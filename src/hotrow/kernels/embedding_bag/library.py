@@ -222,4 +222,21 @@ def _update_in_backward(ctx: Any, pooled: Tensor, sequences: Tensor) -> tuple[An
     return torch.zeros_like(anchor), *none, None, None, None, of_weights, None, None, None, None
 
 
+def _save_for_weights(ctx: Any, inputs: tuple[Any, ...], output: Pair) -> None:
+    tables, ids, offsets, weights, layout, backend = inputs
+    ctx.tables, ctx.texts = len(tables), (layout, backend)
+    ctx.save_for_backward(ids, offsets, weights, *tables)
+
+
+def _weights_in_backward(ctx: Any, pooled: Tensor, sequences: Tensor) -> tuple[Any, ...]:
+    ids, offsets, weights, *tables = ctx.saved_tensors
+    of_weights = None
+    if ctx.needs_input_grad[3]:
+        of_weights = embedding_bag_weights_gradient(
+            tables, ids, offsets, weights, pooled, sequences, *ctx.texts
+        )
+    return [None] * ctx.tables, None, None, of_weights, None, None
+
+
+embedding_bag.register_autograd(_weights_in_backward, setup_context=_save_for_weights)
 fused_embedding_bag.register_autograd(_update_in_backward, setup_context=_save_for_update)
