@@ -131,15 +131,6 @@ def test_from_weights_without_an_optimizer_only_looks_up() -> None:
     assert not served(torch.tensor([[1, 2, 3]])).requires_grad
 
 
-def test_quantised_tables_take_no_optimizer() -> None:
-    table = TableConfig(name="t", rows=4, width=8, format="int8")
-    weights = {"t": torch.zeros(4, 16, dtype=torch.uint8)}
-    tables = EmbeddingTables.from_weights([table], weights, optimizer=TableOptimizerConfig(kind="sgd"))
-    with pytest.raises(ValueError, match="table t: int8 rows are for inference"):
-        tables(torch.tensor([[1]])).sum().backward()
-    assert not bool(weights["t"].any())
-
-
 @pytest.mark.parametrize("lr", [-1.0, float("nan"), float("inf")])
 def test_learning_rates_that_are_none_are_refused(lr: float) -> None:
     tables = make("sgd")
