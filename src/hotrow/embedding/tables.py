@@ -5,7 +5,6 @@ Shapes: B batch, T tables, F features, L lookups, E rows of a table, D its width
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +15,13 @@ from torch import Tensor, nn
 from hotrow.embedding._state import load_tables, save_tables
 from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerConfig, make_layout
 from hotrow.embedding.initial import uniform_rows, zero_states
+from hotrow.embedding.optimizer import FusedOptimizer
 from hotrow.errors import ConfigError
 from hotrow.kernels.dispatch import Backend, BackendName
 from hotrow.kernels.embedding_bag import (
     OPERATOR,
-    STATES,
     Bags,
     Embedded,
-    Update,
     fused_embedding_bag,
     library,
     make_checksums,
@@ -153,26 +151,21 @@ class EmbeddingTables(nn.Module):
         trains: bool,
     ) -> None:
         self._tables = tuple(tables)
-        self._optimizer = optimizer
-        # Tensors, so that compiled code sees them change; they stay in host memory.
-        self._lr = torch.tensor(0.0 if optimizer is None else optimizer.lr, dtype=torch.float64)
-        self._step = torch.zeros((), dtype=torch.int64)
+        self._optimizer = None if optimizer is None else FusedOptimizer(optimizer)
         self._layout_text = library.layout_text(self._layout)
-        self._optimizer_text = "" if optimizer is None else library.optimizer_text(self._update())
         self._trains = trains
         self._checks = False
         self._wanted = backend
         OPERATOR.select(backend)  # refuses now a backend that is missing
-        self._states = () if optimizer is None else STATES[optimizer.kind]
         self._anchor = torch.zeros(1, requires_grad=True)
         for index, (table, weight) in enumerate(zip(self._layout.tables, weights, strict=True)):
             if optimizer is None and trains:
                 self.register_parameter(f"weight_{index}", nn.Parameter(weight))
             else:
                 self.register_buffer(f"weight_{index}", weight)
-            if optimizer is not None:
-                states = zero_states(table, optimizer.kind, weight.device)
-                for name, state in zip(self._states, states, strict=True):
+            if self._optimizer is not None:
+                states = zero_states(table, self._optimizer.config.kind, weight.device)
+                for name, state in zip(self._optimizer.states, states, strict=True):
                     self.register_buffer(f"{name}_{index}", state)
 
     @property
@@ -183,7 +176,7 @@ class EmbeddingTables(nn.Module):
     @property
     def optimizer(self) -> TableOptimizerConfig | None:
         """The fused optimizer's configuration."""
-        return self._optimizer
+        return None if self._optimizer is None else self._optimizer.config
 
     @property
     def backend(self) -> BackendName:
@@ -193,8 +186,8 @@ class EmbeddingTables(nn.Module):
 
     @property
     def learning_rate(self) -> float:
-        """Learning rate that the next backward will use."""
-        return float(self._lr)
+        """Learning rate that the next backward will use; 0 without an optimizer."""
+        return 0.0 if self._optimizer is None else float(self._optimizer.lr)
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate of the fused optimizer, from the next backward on.
@@ -202,9 +195,8 @@ class EmbeddingTables(nn.Module):
         Raises:
             ConfigError: it is negative, infinite or NaN.
         """
-        if not 0 <= lr < math.inf:
-            raise ConfigError("tables.lr", lr, "a finite number of at least 0")
-        self._lr.fill_(lr)
+        if self._optimizer is not None:
+            self._optimizer.set_learning_rate(lr)
 
     def table_weight(self, name: str) -> Tensor:
         """Return a table's weight as it is stored; writing to it changes the table.
@@ -253,7 +245,7 @@ class EmbeddingTables(nn.Module):
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
         rows = sum(table.rows for table in self._tables)
-        return f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self._optimizer}"
+        return f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self.optimizer}"
 
     def _bags(self, ids: Tensor | Jagged) -> Bags:
         features = len(self._layout.features)
@@ -267,11 +259,15 @@ class EmbeddingTables(nn.Module):
             return self._embed_compiled(bags, weights)
         if self._optimizer is None:
             return self._embed_unfused(bags, weights)
-        per_state = [self._of_each_table(name) for name in self._states]
-        states = list(zip(*per_state, strict=True)) if per_state else []
-        step, backend = (self._update, self._anchor), self._wanted
         return fused_embedding_bag(
-            weights, states, self._layout, bags, *step, stepped=self._count_step, backend=backend
+            weights,
+            self._states_of_each_table(),
+            self._layout,
+            bags,
+            self._optimizer.update,
+            self._anchor,
+            stepped=self._optimizer.count_step,
+            backend=self._wanted,
         )
 
     def _make_checksums(self) -> None:
@@ -293,36 +289,18 @@ class EmbeddingTables(nn.Module):
         if self._checks or (self._optimizer is None and self._trains and torch.is_grad_enabled()):
             result: Embedded = self._embed_uncompiled(bags, weights)
             return result
-        trains = self._optimizer is not None and torch.is_grad_enabled()
-        if not trains or torch.compiler.is_exporting():
+        optimizer = self._optimizer if torch.is_grad_enabled() else None
+        if optimizer is None or torch.compiler.is_exporting():
             return Embedded(*library.embedding_bag(weights, *ids, self._layout_text, self._wanted))
-        per_state = [self._of_each_table(name) for name in self._states]
-        states = [state for of_table in zip(*per_state, strict=True) for state in of_table]
-        texts = (self._layout_text, self._optimizer_text, self._wanted)
-        arguments = (self._anchor, weights, states, self._step, *ids, self._lr, *texts)
+        states = [state for of_table in self._states_of_each_table() for state in of_table]
+        texts = (self._layout_text, optimizer.text, self._wanted)
+        arguments = (self._anchor, weights, states, optimizer.step, *ids, optimizer.lr, *texts)
         return Embedded(*library.fused_embedding_bag(*arguments))
 
-    def _count_step(self) -> None:
-        self._step += 1
-
-    def _update(self) -> Update:
-        config = self._optimizer
-        assert config is not None
-        return Update(
-            kind=config.kind,
-            lr=float(self._lr),
-            eps=config.eps,
-            beta1=config.beta1,
-            beta2=config.beta2,
-            weight_decay=config.weight_decay,
-            decay=config.decay,
-            clip_value=config.clip_value,
-            clip_norm=config.clip_norm,
-            step=int(self._step) + 1,
-            stochastic=config.stochastic_rounding,
-            seed=config.seed,
-            check_finite=config.check_gradients,
-        )
+    def _states_of_each_table(self) -> list[tuple[Tensor, ...]]:
+        assert self._optimizer is not None
+        of_each_kind = [self._of_each_table(name) for name in self._optimizer.states]
+        return list(zip(*of_each_kind, strict=True))
 
     def _of_each_table(self, kind: str) -> list[Tensor]:
         stored = self._parameters if f"{kind}_0" in self._parameters else self._buffers
@@ -332,11 +310,12 @@ class EmbeddingTables(nn.Module):
     def _entries(self) -> dict[str, Tensor]:
         """Return what a state dict holds, by the names it has there."""
         entries = {}
-        for kind in ("weight", *self._states):
+        states = () if self._optimizer is None else self._optimizer.states
+        for kind in ("weight", *states):
             for table, tensor in zip(self._tables, self._of_each_table(kind), strict=True):
                 entries[f"tables.{table.name}.{kind}"] = tensor
         if self._optimizer is not None:
-            entries["step"] = self._step
+            entries["step"] = self._optimizer.step
         return entries
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
