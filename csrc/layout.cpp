@@ -66,7 +66,7 @@ Problem make_streams(const Layout& layout, const Bags<Id>& bags, float* pooled, 
 template <typename Id>
 bool ids_are_good(const Stream<Id>& stream, int64_t first, int64_t last, int64_t rows) {
     using Unsigned = std::make_unsigned_t<Id>;  // one comparison finds negative ids too
-    const uint64_t most = static_cast<uint64_t>(rows) - 1;
+    const uint64_t most = largest_id<Id>(rows);
     const Id* ids = stream.ids;
     if (stream.has_padding) {
         bool good = true;

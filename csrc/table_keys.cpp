@@ -70,14 +70,14 @@ template <bool kDirect>
 bool TableKeys<Id>::fill_stream(const Stream<Id>& stream, int64_t begin, int64_t first, int64_t last,
                                 uint64_t* keys) {
     using Unsigned = std::make_unsigned_t<Id>;
-    const uint64_t rows = static_cast<uint64_t>(rows_);
+    const uint64_t most = largest_id<Id>(rows_);
     bool good = true;
     const auto add = [&](int64_t i, int64_t bag, float factor) __attribute__((always_inline)) {
         const Id id = stream.ids[i * stream.stride];
         uint64_t row = static_cast<Unsigned>(id);
         if (stream.has_padding && id == stream.padding) {
-            row = rows;
-        } else if (row >= rows) {
+            row = static_cast<uint64_t>(rows_);
+        } else if (row > most) {
             good = false;
             row = 0;
         }

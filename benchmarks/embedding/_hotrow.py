@@ -62,8 +62,8 @@ def low_bit(shape: Shape, row_format: RowFormat, rows: Tensor, batches: Sequence
     """
     configs = _tables(shape, row_format)
     tables = EmbeddingTables.from_weights(configs, {config.name: _placed(rows) for config in configs})
-    arranged = [arranged(shape, ids) for ids in batches]
-    return lambda batch: tables(arranged[batch])
+    inputs = [arranged(shape, ids) for ids in batches]
+    return lambda batch: tables(inputs[batch])
 
 
 def _placed(rows: Tensor) -> Tensor:

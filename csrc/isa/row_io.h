@@ -43,16 +43,27 @@ struct Rounding {
 };
 
 struct RandomBlock {
-    uint32_t word[kBlock];
+    Words part[kParts];
 };
+
+HOTROW_INLINE Words mix(Words x) {
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15)) * 0x846CA68Bu;
+    return x ^ (x >> 16);
+}
 
 HOTROW_INLINE RandomBlock random_block(uint32_t row_word, int64_t column) {
     RandomBlock random;
-    for (int i = 0; i < kBlock; ++i) {
-        random.word[i] = mix(row_word + static_cast<uint32_t>(column + i) * 0x9E3779B9u);
+    for (int part = 0; part < kParts; ++part) {
+        Words word;
+        for (int lane = 0; lane < kLanes; ++lane) word[lane] = static_cast<uint32_t>(part * kLanes + lane);
+        random.part[part] = mix(row_word + (word + static_cast<uint32_t>(column)) * 0x9E3779B9u);
     }
     return random;
 }
+
+typedef int32_t Integers __attribute__((vector_size(kLanes * 4)));
+typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
 
 struct Fp32 {
     static constexpr int kBytes = 64;
@@ -76,32 +87,30 @@ struct Bf16 {
         return block;
     }
     HOTROW_INLINE void store(uint8_t* to, const Block& block, const RandomBlock* random) {
-        uint32_t bits[kBlock];
-        uint16_t halves[kBlock];
-        __builtin_memcpy(bits, &block, sizeof(bits));
-        for (int i = 0; i < kBlock; ++i) {
-            const uint32_t up = random == nullptr ? 0x7FFFu + ((bits[i] >> 16) & 1) : random->word[i] >> 16;
-            const bool special = (bits[i] & 0x7F800000u) == 0x7F800000u;
-            const bool nan = (bits[i] & 0x7FFFFFFFu) > 0x7F800000u;
-            const uint32_t rounded = special ? bits[i] : bits[i] + up;
-            halves[i] = static_cast<uint16_t>((rounded >> 16) | (nan ? 0x40u : 0u));
+        for (int part = 0; part < kParts; ++part) {
+            const Words bits = (Words)block.part[part];
+            const Words up = random == nullptr ? 0x7FFFu + ((bits >> 16) & 1) : random->part[part] >> 16;
+            const Words rounded = (bits & 0x7F800000u) == 0x7F800000u ? bits : bits + up;
+            const Words quiet = (bits & 0x7FFFFFFFu) > 0x7F800000u ? Words{} + 0x40u : Words{};  // NaN stays NaN
+            const Halves halves = __builtin_convertvector((rounded >> 16) | quiet, Halves);
+            __builtin_memcpy(to + part * sizeof(halves), &halves, sizeof(halves));
         }
-        __builtin_memcpy(to, halves, sizeof(halves));
     }
 };
 
 // float32 that fp16 can hold exactly, after stochastic rounding; the caller converts.
-HOTROW_INLINE float cut_to_fp16(float value, uint32_t word) {
-    const uint32_t bits = bits_of(value), sign = bits & 0x80000000u;
-    const float magnitude = float_of(bits & 0x7FFFFFFFu);
-    const uint32_t chance = word >> 19;
-    const float normal = float_of(((bits & 0x7FFFFFFFu) + chance) & ~0x1FFFu);
-    const float steps = magnitude * 0x1p24f + static_cast<float>(static_cast<int32_t>(chance)) * 0x1p-13f;
-    const float subnormal = static_cast<float>(static_cast<int32_t>(magnitude < 0x1p-14f ? steps : 0.0f)) * 0x1p-24f;
-    float cut = magnitude < 0x1p-14f ? subnormal : normal;
-    cut = magnitude >= 65504.0f ? 65504.0f : cut;
+HOTROW_INLINE Vector cut_to_fp16(Vector value, Words word) {
+    const Words bits = (Words)value, sign = bits & 0x80000000u, rest = bits & 0x7FFFFFFFu;
+    const Vector magnitude = (Vector)rest;
+    const Words chance = word >> 19;
+    const auto is_small = magnitude < 0x1p-14f;
+    const Vector steps = magnitude * 0x1p24f + __builtin_convertvector((Integers)chance, Vector) * 0x1p-13f;
+    const Integers whole = __builtin_convertvector(is_small ? steps : Vector{}, Integers);
+    const Vector subnormal = __builtin_convertvector(whole, Vector) * 0x1p-24f;
+    Vector cut = is_small ? subnormal : (Vector)((rest + chance) & ~0x1FFFu);
+    cut = magnitude >= 65504.0f ? Vector{} + 65504.0f : cut;
     cut = (bits & 0x7F800000u) == 0x7F800000u ? magnitude : cut;
-    return float_of(bits_of(cut) | sign);
+    return (Vector)((Words)cut | sign);
 }
 
 HOTROW_INLINE float fp16_to_float(uint16_t half) {
@@ -150,10 +159,9 @@ struct Fp16 {
     HOTROW_INLINE void store(uint8_t* to, const Block& given, const RandomBlock* random) {
         Block block = given;
         if (random != nullptr) {
-            float values[kBlock];
-            HOTROW_ISA::store(values, given);
-            for (int i = 0; i < kBlock; ++i) values[i] = cut_to_fp16(values[i], random->word[i]);
-            block = HOTROW_ISA::load(values);
+            for (int part = 0; part < kParts; ++part) {
+                block.part[part] = cut_to_fp16(given.part[part], random->part[part]);
+            }
         }
 #if defined(__AVX512F__)
         const __m256i halves = _mm512_cvtps_ph((__m512)block.part[0], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -1,6 +1,8 @@
 // The optimizer's step for each row that a batch touched.
 #include "hotrow/row_kernels.h"
 
+#include <type_traits>
+
 #include "sum_rows.h"
 
 namespace hotrow::HOTROW_ISA {
@@ -216,22 +218,51 @@ HOTROW_INLINE void step_row(const TableMemory& memory, const TableSpec& spec, in
     write_padded<Format>(stored, at.row, width, random ? &word : nullptr);
 }
 
-// SGD and row-wise Adagrad of float32 rows without decay and clipping: the row is read and written once.
-HOTROW_INLINE void step_simple(const TableMemory& memory, int64_t row, int64_t width, const float* gradient,
-                               const Step& step) {
-    float* stored = reinterpret_cast<float*>(memory.rows) + row * width;
+// Any optimizer but LAMB, without decay and clipping: the row and its states are read and written once.
+template <typename Format, OptimizerKind kKind>
+HOTROW_INLINE void step_in_place(const TableMemory& memory, int64_t row, int64_t width, const float* gradient,
+                                 const Step& step) {
+    uint8_t* stored = memory.rows + row * bytes_of<Format>(width);
+    float* first = memory.states[0] == nullptr ? nullptr : memory.states[0] + row * width;
+    float* second = memory.states[1] == nullptr ? nullptr : memory.states[1] + row * width;
     float rate = step.learning_rate;
-    if (step.kind == OptimizerKind::rowwise_adagrad) {
+    if constexpr (kKind == OptimizerKind::rowwise_adagrad) {
         float* sum = memory.states[0] + row;
         *sum += sum_of_squares(gradient, width) / static_cast<float>(width);
         rate = step.learning_rate / (__builtin_sqrtf(*sum) + step.epsilon);
     }
-    const Block rates = splat(rate);
-    int64_t column = 0;
-    for (; column + kBlock <= width; column += kBlock) {
-        store(stored + column, load(stored + column) - rates * load(gradient + column));
+    const uint32_t row_word = Rounding::of_row(memory.salt, row);
+    const auto change_of = [&](int64_t column) __attribute__((always_inline)) {
+        const Block g = load(gradient + column);
+        if constexpr (kKind == OptimizerKind::momentum) {
+            const Block momentum = splat(step.beta1) * load_state(first, column, width) + g;
+            store_state(first, column, width, momentum);
+            return splat(rate) * momentum;
+        } else if constexpr (kKind == OptimizerKind::adagrad) {
+            const Block sums = load_state(first, column, width) + g * g;
+            store_state(first, column, width, sums);
+            return splat(rate) * g / (root(sums) + splat(step.epsilon));
+        } else if constexpr (kKind == OptimizerKind::adam) {
+            return splat(rate) * adam_step(first, second, g, column, width, step);
+        } else {
+            return splat(rate) * g;
+        }
+    };
+    for (int64_t column = 0; column < width; column += kBlock) {
+        uint8_t* at = stored + bytes_of<Format>(column);
+        const int64_t columns = smaller(kBlock, width - column);
+        RandomBlock random;
+        const bool rounds = !std::is_same_v<Format, Fp32> && step.stochastic;
+        if (rounds) random = random_block(row_word, column);
+        const RandomBlock* words = rounds ? &random : nullptr;
+        const Block before = columns == kBlock ? Format::load(at) : load_tail<Format>(at, columns);
+        const Block after = before - change_of(column);
+        if (columns == kBlock) {
+            Format::store(at, after, words);
+        } else {
+            store_tail<Format>(at, after, columns, words);
+        }
     }
-    for (; column < width; ++column) stored[column] -= rate * gradient[column];
 }
 
 HOTROW_INLINE void prefetch_state(const TableMemory& memory, int64_t row, int64_t width, const Step& step) {
@@ -272,30 +303,51 @@ HOTROW_INLINE void for_each_row(const TableSpec& spec, const TableMemory& memory
     }
 }
 
+template <OptimizerKind kKind>
+struct Kind {
+    static constexpr OptimizerKind value = kKind;
+};
+
+// Calls run(kind) with the optimizer's kind as a constant; LAMB has no run of its own.
+template <typename Run>
+HOTROW_INLINE void with_kind(OptimizerKind kind, Run run) {
+    switch (kind) {
+        case OptimizerKind::momentum: return run(Kind<OptimizerKind::momentum>{});
+        case OptimizerKind::rowwise_adagrad: return run(Kind<OptimizerKind::rowwise_adagrad>{});
+        case OptimizerKind::adagrad: return run(Kind<OptimizerKind::adagrad>{});
+        case OptimizerKind::adam: return run(Kind<OptimizerKind::adam>{});
+        default: return run(Kind<OptimizerKind::sgd>{});
+    }
+}
+
 template <typename Rows>
 HOTROW_INLINE void update_with(const TableSpec& spec, const TableMemory& memory, const SortedLookups& lookups,
                                const Rows& rows, const Step& step, float* scratch) {
     const int64_t padded = round_up(spec.width);
     const Scratch at{scratch, scratch + padded, scratch + 2 * padded, scratch + 3 * padded};
     for (int64_t i = 0; i < 4 * padded; ++i) scratch[i] = 0.0f;
-    const bool simple = spec.format == RowFormat::fp32 && step.decay == 0.0f &&
-                        step.clip_value == __builtin_inff() && step.clip_norm == __builtin_inff() &&
-                        (step.kind == OptimizerKind::sgd || step.kind == OptimizerKind::rowwise_adagrad);
-    if (simple) {
-        const auto with_width = [&](int64_t width) __attribute__((always_inline)) {
-            for_each_row(spec, memory, lookups, rows, step, width,
-                         [&](int64_t row, int64_t first, int64_t n, const HotRow* hot) __attribute__((always_inline)) {
-                             sum_row(rows.from(first), n, hot, width, at.gradient, at.spare);
-                             step_simple(memory, row, width, at.gradient, step);
-                         });
-        };
-        switch (spec.width) {  // the loops over the columns of the usual widths are unrolled
-            case 16: return with_width(16);
-            case 32: return with_width(32);
-            case 64: return with_width(64);
-            case 128: return with_width(128);
-            default: return with_width(spec.width);
-        }
+    const bool plain = step.decay == 0.0f && step.clip_value == __builtin_inff() &&
+                       step.clip_norm == __builtin_inff() && step.kind != OptimizerKind::lamb;
+    if (plain) {
+        return with_kind(step.kind, [&](auto kind) __attribute__((always_inline)) {
+            const auto run = [&](auto format, int64_t width) __attribute__((always_inline)) {
+                for_each_row(
+                    spec, memory, lookups, rows, step, width,
+                    [&](int64_t row, int64_t first, int64_t n, const HotRow* hot) __attribute__((always_inline)) {
+                        sum_row(rows.from(first), n, hot, width, at.gradient, at.spare);
+                        step_in_place<decltype(format), decltype(kind)::value>(memory, row, width, at.gradient, step);
+                    });
+            };
+            if (spec.format == RowFormat::fp16) return run(Fp16{}, spec.width);
+            if (spec.format == RowFormat::bf16) return run(Bf16{}, spec.width);
+            switch (spec.width) {  // the loops over the columns of the usual widths are unrolled
+                case 16: return run(Fp32{}, 16);
+                case 32: return run(Fp32{}, 32);
+                case 64: return run(Fp32{}, 64);
+                case 128: return run(Fp32{}, 128);
+                default: return run(Fp32{}, spec.width);
+            }
+        });
     }
     for_each_row(spec, memory, lookups, rows, step, spec.width,
                  [&](int64_t row, int64_t first, int64_t n, const HotRow* hot) __attribute__((always_inline)) {

@@ -1,4 +1,4 @@
-"""The compiled kernels (csrc/bindings.cpp). Arrays are C-contiguous and in host memory."""
+"""The compiled kernels (csrc/bindings). Arrays are C-contiguous and in host memory."""
 
 from collections.abc import Sequence
 

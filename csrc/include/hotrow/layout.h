@@ -2,7 +2,9 @@
 // B batch, T tables, F features, L lookups, E rows, D width.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace hotrow {
@@ -75,6 +77,13 @@ struct Stream {
 template <typename Id>
 Problem make_streams(const Layout& layout, const Bags<Id>& bags, float* pooled, float* sequences,
                      std::vector<Stream<Id>>& streams);
+
+// The largest good id of a table, as an unsigned number: ids of 32 bits may not reach its last row, and
+// negative ones are larger than any good one.
+template <typename Id>
+uint64_t largest_id(int64_t rows) {
+    return std::min(static_cast<uint64_t>(rows) - 1, static_cast<uint64_t>(std::numeric_limits<Id>::max()));
+}
 
 // Whether every id of the lookups [first, last) is within `rows` or is padding.
 template <typename Id>

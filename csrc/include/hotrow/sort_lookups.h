@@ -5,7 +5,7 @@
 
 namespace hotrow {
 
-// Stable radix sort of n keys by the `bits` above bit 32: keys differ below, in increasing order.
+// Stable radix sort of n keys by the `bits` above bit 32: what lies below never decreases.
 // Returns whichever of keys and spare holds the result.
 uint64_t* sort_by_row(uint64_t* keys, uint64_t* spare, int64_t n, int bits);
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -53,24 +53,26 @@ def shrink(
         show_progress=True,
         command=sys.argv,
     )
-    if not report.kept:
-        sys.stderr.write(
-            f"warning: the AUC on the test split fell by {_loss(report.test)}, "
-            f"more than --max-auc-loss {max_auc_loss:g}\n"
-        )
+    for name, split in (("test", report.test), ("validation", report.validation)):
+        if split is not None and not split.kept:
+            sys.stderr.write(
+                f"warning: the AUC on the {name} split fell by {_loss(split)}, "
+                f"more than --max-auc-loss {max_auc_loss:g}\n"
+            )
     show(report.to_mapping(), as_json=as_json, text=_text(report))
 
 
 def _text(report: ShrinkReport) -> str:
+    from hotrow.kernels.row_formats import RowFormat
     from hotrow.units import format_bytes
 
     counts = Counter(entry.format for entry in report.tables)
     rows: dict[str, object] = {
         "model": f"{format_bytes(report.bytes_before)} -> {format_bytes(report.bytes_after)}",
         "tables": f"{format_bytes(report.table_bytes_before)} -> {format_bytes(report.table_bytes_after)}",
-        "formats": ", ".join(f"{count} {form}" for form, count in counts.items()),
+        "formats": ", ".join(f"{counts[form]} {form}" for form in get_args(RowFormat) if form in counts),
         "test AUC": f"{report.auc_before:.5f} -> {report.auc_after:.5f}",
-        "test AUC lost": f"{_loss(report.test)}, at most {report.max_auc_loss:g} was asked for",
+        "test AUC lost": f"{_loss(report.test)}; --max-auc-loss is {report.max_auc_loss:g}",
     }
     if report.validation is not None:
         rows["validation AUC lost"] = _loss(report.validation)

@@ -39,6 +39,9 @@ def load_tables(
                 f"size mismatch for {key}: got {tuple(given.shape)}, expected {tuple(tensor.shape)}"
             )
             continue
+        if given.is_floating_point() != tensor.is_floating_point():
+            error_msgs.append(f"dtype mismatch for {key}: got {given.dtype}, expected {tensor.dtype}")
+            continue
         with torch.no_grad():
             tensor.copy_(given)
     if strict:

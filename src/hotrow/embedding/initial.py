@@ -23,12 +23,16 @@ def uniform_rows(table: TableSpec, seed: int) -> Tensor:
     """
     bound = 1.0 / math.sqrt(table.rows)
     generator = torch.Generator().manual_seed(stream_seed(seed, table.name))
-    rows_ED = torch.empty(table.rows, table.width, dtype=FLOAT_DTYPES[table.format])
+    rows_ED = torch.empty(table.rows, table.width, dtype=FLOAT_DTYPES[table.format], device="cpu")
     prefer_huge_pages(rows_ED)
     if rows_ED.dtype == torch.float32:
         return rows_ED.uniform_(-bound, bound, generator=generator)
     for part in torch.split(rows_ED.flatten(), _CHUNK):
-        part.copy_(torch.empty(part.numel()).uniform_(-bound, bound, generator=generator))
+        part.copy_(
+            torch.empty(part.numel(), dtype=torch.float32, device="cpu").uniform_(
+                -bound, bound, generator=generator
+            )
+        )
     return rows_ED
 
 

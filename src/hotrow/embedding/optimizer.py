@@ -24,8 +24,8 @@ class FusedOptimizer:
     def __init__(self, config: TableOptimizerConfig) -> None:
         self.config = config
         self.states = STATES[config.kind]
-        self.lr = torch.tensor(config.lr, dtype=torch.float64)
-        self.step = torch.zeros((), dtype=torch.int64)
+        self.lr = torch.tensor(config.lr, dtype=torch.float64, device="cpu")
+        self.step = torch.zeros((), dtype=torch.int64, device="cpu")
         self.text = library.optimizer_text(self.update())
 
     def set_learning_rate(self, lr: float) -> None:

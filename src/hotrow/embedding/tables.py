@@ -5,16 +5,17 @@ Shapes: B batch, T tables, F features, L lookups, E rows of a table, D its width
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hotrow.embedding._given import require_trainable, require_weights
 from hotrow.embedding._state import load_tables, save_tables
 from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerConfig, make_layout
 from hotrow.embedding.initial import uniform_rows, zero_states
+from hotrow.embedding.lookup import Lookup, split_result
 from hotrow.embedding.optimizer import FusedOptimizer
 from hotrow.errors import ConfigError
 from hotrow.kernels.dispatch import Backend, BackendName
@@ -27,30 +28,20 @@ from hotrow.kernels.embedding_bag import (
     make_checksums,
     sparse_embedding_bag,
 )
-from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 from hotrow.types import Jagged
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """What a lookup gives.
-
-    Attributes:
-        pooled: (B, sum of D over the pooled features) float32, features side by side in order.
-        sequences: for each feature without pooling, by name, the rows of its lookups, (L_f, D).
-    """
-
-    pooled: Tensor
-    sequences: Mapping[str, Tensor]
 
 
 class EmbeddingTables(nn.Module):
     """Embedding tables, usable in any PyTorch model.
 
-    With an ``optimizer``, the tables are not parameters: ``loss.backward()`` updates the touched
-    rows, once each however often they occur in the batch, with the same bits whatever the number
-    of threads. With ``optimizer=None`` they are parameters that get sparse gradients, for an
-    optimizer outside such as ``torch.optim.SparseAdam``.
+    With an ``optimizer``, the tables are not parameters: in training mode, ``loss.backward()`` updates
+    the touched rows, once each however often they occur in the batch, with the same bits whatever the
+    number of threads. Every lookup is a step of its own: looking up twice for one loss, or accumulating
+    gradients over several batches, steps the tables each time, and a loss that was scaled must be
+    unscaled before. After ``eval()`` nothing is updated, gradients or not.
+
+    With ``optimizer=None`` they are parameters that get sparse gradients, for an optimizer outside such
+    as ``torch.optim.SparseAdam``.
 
     Weights start as DLRM's do, uniform in +-1/sqrt(E), and depend only on ``seed`` and the table's
     name and shape. A state dict has ``tables.<name>.weight`` (E, D) and, with an optimizer, its states
@@ -58,7 +49,8 @@ class EmbeddingTables(nn.Module):
 
     Several threads may look up at once. Lookups beside an update, and updates of several threads or of
     several processes on one shared table, do not wait for each other (Hogwild): a lookup may see a row
-    half updated, and of two updates of one row at the same moment one may be lost.
+    half updated, and of two updates of one row at the same moment one may be lost. Processes share what
+    is in shared memory, rows and states; each counts its own steps.
 
     Args:
         tables: the T tables; names must differ. fp32, fp16 or bf16.
@@ -83,8 +75,7 @@ class EmbeddingTables(nn.Module):
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        for table in tables:
-            _require_trainable(table)
+        require_trainable(tables)
         self._layout = make_layout(tables, features)
         weights = [uniform_rows(table, seed) for table in self._layout.tables]
         self._set_up(tables, weights, optimizer, backend, trains=True)
@@ -123,18 +114,9 @@ class EmbeddingTables(nn.Module):
         module = cls.__new__(cls)
         nn.Module.__init__(module)
         module._layout = make_layout(tables, features)
-        for table in tables:
-            weight = weights.get(table.name)
-            found = None if weight is None else (tuple(weight.shape), weight.dtype)
-            shape = storage_shape(table.format, table.rows, table.width)
-            if found != (shape, storage_dtype(table.format)):
-                got = "none" if found is None else f"{found[1]} {found[0]}"
-                expected = f"{storage_dtype(table.format)} {shape}"
-                raise ValueError(f"weight of table {table.name}: got {got}, expected {expected}")
-            if not weights[table.name].is_contiguous():
-                raise ValueError(f"weight of table {table.name}: expected a contiguous tensor")
-            if optimizer is not None:
-                _require_trainable(table)
+        require_weights(tables, weights)
+        if optimizer is not None:
+            require_trainable(tables)
         module._set_up(tables, [weights[table.name] for table in tables], optimizer, backend, trains=False)
         if checksums:
             module._checks = True
@@ -157,7 +139,7 @@ class EmbeddingTables(nn.Module):
         self._checks = False
         self._wanted = backend
         OPERATOR.select(backend)  # refuses now a backend that is missing
-        self._anchor = torch.zeros(1, requires_grad=True)
+        self._anchor = torch.zeros(1, device="cpu", requires_grad=True)
         for index, (table, weight) in enumerate(zip(self._layout.tables, weights, strict=True)):
             if optimizer is None and trains:
                 self.register_parameter(f"weight_{index}", nn.Parameter(weight))
@@ -193,10 +175,11 @@ class EmbeddingTables(nn.Module):
         """Set the learning rate of the fused optimizer, from the next backward on.
 
         Raises:
-            ConfigError: it is negative, infinite or NaN.
+            ConfigError: it is negative, infinite or NaN, or there is no fused optimizer.
         """
-        if self._optimizer is not None:
-            self._optimizer.set_learning_rate(lr)
+        if self._optimizer is None:
+            raise ConfigError("tables.lr", lr, "none: these tables have no fused optimizer")
+        self._optimizer.set_learning_rate(lr)
 
     def table_weight(self, name: str) -> Tensor:
         """Return a table's weight as it is stored; writing to it changes the table.
@@ -226,26 +209,27 @@ class EmbeddingTables(nn.Module):
         if self._layout.sequence_features:
             name = self._layout.features[self._layout.sequence_features[0]].name
             raise ValueError(f"feature {name} has no pooling: call lookup(), which returns its sequence too")
-        return self._embed(ids).pooled
+        return self._embed(self._bags(ids)).pooled
 
     def lookup(self, ids: Tensor | Jagged) -> Lookup:
         """Look up; as ``forward``, with the sequences of features that are not pooled."""
         bags = self._bags(ids)
-        result = self._embed(ids)
-        indices = self._layout.sequence_features
-        features = [self._layout.features[index] for index in indices]
-        widths = [self._layout.tables[feature.table].width for feature in features]
-        parts: Sequence[Tensor] = [result.sequences]
-        if len(features) != 1:
-            sizes = [bags.count(index) * width for index, width in zip(indices, widths, strict=True)]
-            parts = result.sequences.split(sizes)  # type: ignore[no-untyped-call]
-        named = zip(features, parts, widths, strict=True)
-        return Lookup(result.pooled, {feature.name: part.view(-1, width) for feature, part, width in named})
+        return split_result(self._embed(bags), self._layout, bags)
 
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
         rows = sum(table.rows for table in self._tables)
         return f"{len(self._tables)} tables, {rows} rows, backend={self.backend}, optimizer={self.optimizer}"
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> EmbeddingTables:
+        """Move to another device; ``half()`` and the like leave rows in their format and states in fp32."""
+
+        def keep_dtype(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        super()._apply(keep_dtype, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def _bags(self, ids: Tensor | Jagged) -> Bags:
         features = len(self._layout.features)
@@ -253,11 +237,11 @@ class EmbeddingTables(nn.Module):
             return Bags(ids.ids, ids.offsets, features, ids.weights)
         return Bags(ids, None, features)
 
-    def _embed(self, ids: Tensor | Jagged) -> Embedded:
-        bags, weights = self._bags(ids), self._of_each_table("weight")
+    def _embed(self, bags: Bags) -> Embedded:
+        weights = self._of_each_table("weight")
         if torch.compiler.is_compiling():
             return self._embed_compiled(bags, weights)
-        if self._optimizer is None:
+        if self._optimizer is None or not self.training:
             return self._embed_unfused(bags, weights)
         return fused_embedding_bag(
             weights,
@@ -289,7 +273,7 @@ class EmbeddingTables(nn.Module):
         if self._checks or (self._optimizer is None and self._trains and torch.is_grad_enabled()):
             result: Embedded = self._embed_uncompiled(bags, weights)
             return result
-        optimizer = self._optimizer if torch.is_grad_enabled() else None
+        optimizer = self._optimizer if self.training and torch.is_grad_enabled() else None
         if optimizer is None or torch.compiler.is_exporting():
             return Embedded(*library.embedding_bag(weights, *ids, self._layout_text, self._wanted))
         states = [state for of_table in self._states_of_each_table() for state in of_table]
@@ -336,9 +320,3 @@ class EmbeddingTables(nn.Module):
         )
         if self._checks:
             self._make_checksums()
-
-
-def _require_trainable(table: TableConfig) -> None:
-    if table.format not in FLOAT_DTYPES:
-        expected = f"{', '.join(FLOAT_DTYPES)} to be trained; others come by from_weights"
-        raise ConfigError(f"tables.{table.name}.format", table.format, expected)

@@ -65,7 +65,8 @@ class ShrinkReport:
         dataset: the data set that both were judged on.
         bits: what was asked for: ``8``, ``4``, ``2`` or ``auto``.
         max_auc_loss: the promise.
-        kept: whether it is kept on the test split, on rows that took no part in the choice.
+        kept: whether it is kept on the test split, on rows that took no part in the choice, and on the
+            validation split.
         bytes_before: size of the model's folder before: tables, networks, vocabularies.
         bytes_after: its size now.
         table_bytes_before: size of the tables before.
@@ -134,7 +135,7 @@ def make_report(
         dataset=dataset,
         bits=config.bits,
         max_auc_loss=config.max_auc_loss,
-        kept=test.kept,
+        kept=test.kept and (validation is None or validation.kept),
         bytes_before=tree_bytes(before.path),
         bytes_after=bytes_after,
         table_bytes_before=sum(table.bytes_before for table in tables),

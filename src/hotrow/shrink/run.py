@@ -56,8 +56,8 @@ def shrink_run(
 
     Raises:
         MissingFileError: there is no model, or its data set is not where it was.
-        ArtifactError: the model was cut short or altered, or a row cannot be quantised.
-        ConfigError: the model is quantised already, or ``out`` and ``run`` hold one another.
+        ArtifactError: the model was cut short or altered, is quantised already, or a row cannot be.
+        ConfigError: ``out`` and ``run`` hold one another.
         SchemaMismatchError: the data set encodes otherwise than the model expects.
         DataError: a split that is needed is empty or has no AUC.
         OutputExistsError: ``out`` holds something and ``overwrite`` is false, or is no run.

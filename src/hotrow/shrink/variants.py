@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,6 +77,7 @@ class Variants:
         shape = storage_shape(row_format, table.rows, table.width)
         path = self._scratch / str(len(self._weights))
         rows = self._weights[name, table.format]
+        _reserve(path, shape[0] * shape[1])
         out = torch.from_file(str(path), shared=True, size=shape[0] * shape[1], dtype=torch.uint8).view(shape)
         search: Search = "minmax" if row_format == "int8" else "greedy"
         for first in range(0, table.rows, SLICE_ROWS):
@@ -87,6 +89,12 @@ class Variants:
                 raise ArtifactError(f"{self._artifact.path}: {place}: {error}") from error
             self._bar.advance(min(SLICE_ROWS, table.rows - first))
         return out
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Take the bytes from the disk now; a mapped file that finds it full later ends the process."""
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def sizes_of(table: TableConfig) -> TableSizes:

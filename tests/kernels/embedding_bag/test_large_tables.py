@@ -116,6 +116,18 @@ def test_more_than_two_to_the_31_rows() -> None:
         embedding_bag([table], layout, Bags(torch.tensor([[rows]]), None, 1), backend="cpu")
 
 
+@pytest.mark.parametrize("bad", [-1, -2, -(2**31)])
+def test_negative_ids_of_32_bits_are_not_rows_above_two_to_the_31(bad: int) -> None:
+    table, layout = table_of(2**32 - 1, 1, "bf16")
+    bags = Bags(torch.tensor([[5], [bad]], dtype=torch.int32), None, 1)
+    with pytest.raises(IndexError, match=f"id {bad} at example 1"):
+        embedding_bag([table], layout, bags, backend="cpu")
+    grad = Embedded(torch.ones(2, 1), torch.zeros(0))
+    with pytest.raises(IndexError, match=f"id {bad} at example 1"):
+        backward_update([table], [], layout, bags, grad, plain_sgd(), backend="cpu")
+    assert table[5, 0] == 0
+
+
 def test_a_sparse_file(tmp_path: Path) -> None:
     rows, width = 2**25 + 1, 40  # 5 GiB
     with (tmp_path / "table").open("w+b") as file:

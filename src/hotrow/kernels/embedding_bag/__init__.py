@@ -7,6 +7,7 @@ whatever the number of threads. ``reference`` runs anywhere and takes float64 to
 in host memory; ``triton`` tables on a GPU.
 """
 
+from hotrow.kernels.embedding_bag import library
 from hotrow.kernels.embedding_bag._backends import OPERATOR
 from hotrow.kernels.embedding_bag._op import backward_update, embedding_bag, weights_gradient
 from hotrow.kernels.embedding_bag._types import (
@@ -43,6 +44,7 @@ __all__ = [
     "backward_update",
     "embedding_bag",
     "fused_embedding_bag",
+    "library",
     "make_checksums",
     "sparse_embedding_bag",
     "verify_lookup",

@@ -29,7 +29,6 @@ from hotrow.kernels.embedding_bag.checksums import CHECKSUM_BYTES
 from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shape
 
 MAX_LOOKUPS = 2**31  # lookups of a batch are numbered in 32 bits; addresses have 64
-MAX_ROWS = 2**32 - 1  # of a table, as rows are sorted by 32 bits
 
 
 _checked: WeakKeyDictionary[Layout, list[tuple[ReferenceType[Tensor], int]]] = WeakKeyDictionary()
@@ -65,10 +64,14 @@ def check_batch(
 
 def _were_checked(tensors: Sequence[Tensor], layout: Layout) -> bool:
     """Whether these very tensors were checked last; another may have come to lie at the same address."""
-    seen = _checked.get(layout, [])
-    return len(seen) == len(tensors) and all(
-        known() is tensor and address == tensor.data_ptr()
-        for (known, address), tensor in zip(seen, tensors, strict=True)
+    seen = _checked.get(layout)
+    return (
+        seen is not None
+        and len(seen) == len(tensors)
+        and all(
+            known() is tensor and address == tensor.data_ptr()
+            for (known, address), tensor in zip(seen, tensors, strict=True)
+        )
     )
 
 
@@ -87,8 +90,8 @@ def _check_bags(bags: Bags, layout: Layout) -> None:
         raise ValueError(f"ids: of {bags.num_features} features, expected {features}")
     if ids.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"ids: got {ids.dtype}, expected int32 or int64")
-    if ids.numel() >= MAX_LOOKUPS:
-        raise ValueError(f"ids: got {ids.numel()}, expected fewer than 2**31 in a batch")
+    if max(ids.numel(), bags.batch_size) >= MAX_LOOKUPS:
+        raise ValueError(f"ids: got {ids.numel()} of {bags.batch_size} examples, expected fewer than 2**31")
     if weights is not None and (weights.shape != ids.shape or weights.dtype != torch.float32):
         got = f"{weights.dtype} of shape {tuple(weights.shape)}"
         raise ValueError(f"weights: got {got}, expected float32 shaped as the ids, {tuple(ids.shape)}")
@@ -117,8 +120,6 @@ def check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> None
             raise ValueError(f"table {spec.name}: got {tensor.dtype}, expected {dtype} for {spec.format}")
         if not tensor.is_contiguous() or tensor.device != tables[0].device:
             raise ValueError(f"table {spec.name}: expected contiguous, on the device of the other tables")
-        if spec.rows > MAX_ROWS:
-            raise ValueError(f"table {spec.name}: got {spec.rows} rows, expected fewer than 2**32")
 
 
 def _check_checksums(tables: Sequence[Tensor], layout: Layout, checksums: Sequence[Tensor]) -> None:
@@ -147,10 +148,11 @@ def check_states(tables: Sequence[Tensor], states: States, layout: Layout, updat
             is_per_row = (update.kind, name) in ROW_STATES
             expected = (spec.rows,) if is_per_row else (spec.rows, spec.width)
             dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
-            if state.shape != expected or state.dtype != dtype or not state.is_contiguous():
+            fits = state.shape == expected and state.dtype == dtype and state.device == tensor.device
+            if not fits or not state.is_contiguous():
                 raise ValueError(
-                    f"state {name} of table {spec.name}: got {state.dtype} {tuple(state.shape)}, "
-                    f"expected {dtype} {expected}, contiguous"
+                    f"state {name} of table {spec.name}: got {state.dtype} {tuple(state.shape)} on "
+                    f"{state.device}, expected {dtype} {expected} on {tensor.device}, contiguous"
                 )
 
 
@@ -166,6 +168,8 @@ def check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, bag
         raise_problem(error, layout, bags)
     if result.sequences.shape != (size,):
         raise ValueError(f"sequences: got shape {tuple(result.sequences.shape)}, expected ({size},)")
+    if not tables[0].device == result.pooled.device == result.sequences.device:
+        raise ValueError(f"result or gradient: expected on {tables[0].device}, where the tables are")
     dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
     return Embedded(result.pooled.to(dtype).contiguous(), result.sequences.to(dtype).contiguous())
 

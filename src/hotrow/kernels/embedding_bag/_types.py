@@ -13,6 +13,9 @@ from torch import Tensor
 
 from hotrow.kernels.row_formats import RowFormat
 
+MAX_ROWS: Final = 2**32 - 1
+"""Rows of a table, as lookups are sorted by rows of 32 bits."""
+
 Pooling = Literal["sum", "mean", "none"]
 OptimizerKind = Literal["sgd", "momentum", "rowwise_adagrad", "adagrad", "adam", "lamb"]
 DecayKind = Literal["l2", "decoupled"]
@@ -80,6 +83,7 @@ class Layout:
     sequence_features: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._check()
         columns, column = [], 0
         for feature in self.features:
             columns.append(column)
@@ -88,6 +92,21 @@ class Layout:
         object.__setattr__(self, "columns", tuple(columns))
         object.__setattr__(self, "pooled_width", column)
         object.__setattr__(self, "sequence_features", unpooled)
+
+    def _check(self) -> None:
+        if not self.tables or not self.features:
+            raise ValueError("layout: expected at least one table and one feature")
+        for table in self.tables:
+            if not 1 <= table.rows <= MAX_ROWS or table.width < 1:
+                raise ValueError(
+                    f"table {table.name}: got {table.rows} rows of width {table.width}, "
+                    "expected at least 1 of each and fewer than 2**32 rows"
+                )
+        for feature in self.features:
+            if not 0 <= feature.table < len(self.tables):
+                raise ValueError(
+                    f"feature {feature.name}: got table {feature.table} of {len(self.tables)} tables"
+                )
 
     def sequences_size(self, bags: Bags) -> int:
         """Return the numbers in the result of all features without pooling."""

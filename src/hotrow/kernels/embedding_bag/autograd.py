@@ -53,7 +53,10 @@ def sparse_embedding_bag(
     checksums: Sequence[Tensor] | None = None,
     backend: Backend = "auto",
 ) -> Embedded:
-    """Look up with sparse (COO, uncoalesced) gradients for each of ``tables``, fp32, fp16 or bf16."""
+    """Look up with sparse (COO, uncoalesced) gradients for each of ``tables``, fp32, fp16 or bf16.
+
+    The gradients are made by PyTorch on every backend.
+    """
     if not torch.is_grad_enabled():
         return embedding_bag(tables, layout, bags, checksums=checksums, backend=backend)
     pooled, sequences = _Sparse.apply(  # type: ignore[no-untyped-call]
@@ -80,6 +83,7 @@ class _Step:
         self.update = update
         self.stepped = stepped
         self.backend = backend
+        self.is_done = False
 
 
 class _Fused(torch.autograd.Function):
@@ -98,6 +102,8 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, pooled: Tensor, sequences: Tensor) -> tuple[Tensor | None, ...]:
         ids, offsets, weights = ctx.saved_tensors
         step = ctx.step
+        if step.is_done:
+            raise RuntimeError("the tables have been updated by this lookup already; look up again")
         bags = Bags(ids, offsets, len(step.layout.features), _detached(weights))
         grad = Embedded(pooled, sequences)
         update = step.update()
@@ -105,6 +111,7 @@ class _Fused(torch.autograd.Function):
         if ctx.needs_input_grad[3]:
             of_weights = weights_gradient(step.tables, step.layout, bags, grad, backend=step.backend)
         backward_update(step.tables, step.states, step.layout, bags, grad, update, backend=step.backend)
+        step.is_done = True
         if step.stepped is not None:
             step.stepped()
         return None, None, None, of_weights, None
@@ -135,17 +142,20 @@ class _Sparse(torch.autograd.Function):
         ids, offsets, weights, *tables = ctx.saved_tensors
         layout = ctx.layout
         bags, grad = Bags(ids, offsets, len(layout.features), _detached(weights)), Embedded(pooled, sequences)
-        grads = [
-            torch.sparse_coo_tensor(
-                ids_L.unsqueeze(0), grad_LD.to(table.dtype), table.shape, check_invariants=False
-            )
-            for table, (ids_L, grad_LD) in zip(tables, gather_gradients(layout, bags, grad), strict=True)
-        ]
+        grads: list[Tensor | None] = [None] * len(tables)
+        if any(ctx.needs_input_grad[6:]):
+            gathered = zip(tables, gather_gradients(layout, bags, grad), strict=True)
+            grads = [_sparse_gradient(table, ids_L, grad_LD) for table, (ids_L, grad_LD) in gathered]
         of_weights = None
         if ctx.needs_input_grad[2]:
             detached = [table.detach() for table in tables]
             of_weights = weights_gradient(detached, layout, bags, grad, backend=ctx.backend)
         return None, None, of_weights, None, None, None, *grads
+
+
+def _sparse_gradient(table: Tensor, ids_L: Tensor, grad_LD: Tensor) -> Tensor:
+    values_LD = grad_LD.to(table.dtype)
+    return torch.sparse_coo_tensor(ids_L.unsqueeze(0), values_LD, table.shape, check_invariants=False)
 
 
 def _detached(weights: Tensor | None) -> Tensor | None:

@@ -51,8 +51,8 @@ def forward(
 ) -> Embedded:
     """Look up and pool; verify bags while their rows are in the cache."""
     note_path("embedding_bag_forward", "cpu")
-    pooled = torch.empty(bags.batch_size, layout.pooled_width, dtype=torch.float32)
-    sequences = torch.empty(layout.sequences_size(bags), dtype=torch.float32)
+    pooled = torch.empty(bags.batch_size, layout.pooled_width, dtype=torch.float32, device="cpu")
+    sequences = torch.empty(layout.sequences_size(bags), dtype=torch.float32, device="cpu")
     found = _kernels.embedding_bag_forward(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
@@ -74,7 +74,7 @@ def make_checksums(tables: Sequence[Tensor], layout: Layout) -> list[Tensor]:
     note_path("embedding_bag_checksums", "cpu")
     checksums = []
     for index, (table, spec) in enumerate(zip(tables, layout.tables, strict=True)):
-        of_rows = torch.empty(spec.rows, CHECKSUM_BYTES, dtype=torch.uint8)
+        of_rows = torch.empty(spec.rows, CHECKSUM_BYTES, dtype=torch.uint8, device="cpu")
         prefer_huge_pages(of_rows)
         _kernels.embedding_bag_make_checksums(
             _compiled_layout(layout), index, table.data_ptr(), of_rows.data_ptr(), torch.get_num_threads()
@@ -142,7 +142,7 @@ def backward_update(
 def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad: Embedded) -> Tensor:
     """Return for each lookup the product of its row and the gradient of its place."""
     note_path("embedding_bag_weights_gradient", "cpu")
-    products = torch.empty(bags.ids.shape, dtype=torch.float32)
+    products = torch.empty(bags.ids.shape, dtype=torch.float32, device="cpu")
     found = _kernels.embedding_bag_weights_gradient(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],

@@ -19,7 +19,7 @@ def forward(x_BFD: Tensor) -> Tensor:
     x_BFD = x_BFD.contiguous()
     batch, vectors, width = x_BFD.shape
     dtype = x_BFD.dtype
-    out = torch.empty((batch, width + num_pairs(vectors)), dtype=dtype)
+    out = torch.empty((batch, width + num_pairs(vectors)), dtype=dtype, device="cpu")
     _kernels.dot_interaction_forward(
         x_BFD.data_ptr(),
         out.data_ptr(),

@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from hotrow.kernels._triton import on_device
 from hotrow.kernels.dispatch import note_path
 from hotrow.kernels.interact.reference import num_pairs
 
@@ -29,7 +30,8 @@ def forward(x_BFD: Tensor) -> Tensor:
     if batch > 0:
         grid = (batch, blocks, blocks)
         sizes = {"ROWS": rows, "COLUMNS": columns, "PRECISION": _precision(x_BFD)}
-        _forward_kernel[grid](x_BFD, out, vectors, width, **sizes)
+        with on_device(x_BFD.device):
+            _forward_kernel[grid](x_BFD, out, vectors, width, **sizes)
     return out
 
 
@@ -43,7 +45,8 @@ def backward(grad: Tensor, x_BFD: Tensor) -> Tensor:
     if batch > 0:
         grid = (batch, triton.cdiv(vectors, rows), triton.cdiv(width, columns))
         sizes = {"ROWS": rows, "COLUMNS": columns, "PRECISION": _precision(x_BFD)}
-        _backward_kernel[grid](grad, x_BFD, grad_x_BFD, vectors, width, **sizes)
+        with on_device(x_BFD.device):
+            _backward_kernel[grid](grad, x_BFD, grad_x_BFD, vectors, width, **sizes)
     return grad_x_BFD
 
 

@@ -15,9 +15,9 @@ from dataclasses import replace
 from torch import Tensor
 
 from hotrow.errors import BackendUnavailableError
+from hotrow.kernels._triton import on_device
 from hotrow.kernels.dispatch import note_path
 from hotrow.kernels.embedding_bag._types import Bags, Embedded, Layout, States, Update
-from hotrow.kernels.embedding_bag.triton.launch import on_device
 from hotrow.kernels.embedding_bag.triton.lookup import look_up
 from hotrow.kernels.embedding_bag.triton.plan import feature_plan, table_plan
 from hotrow.kernels.embedding_bag.triton.scan import check, gather_keys, sequence_starts
