@@ -94,7 +94,8 @@ def test_a_broken_promise_is_a_warning(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any, **options: Any) -> ShrinkReport:
-        return replace(shrink_run(*args, **options), kept=False)
+        report = shrink_run(*args, **options)
+        return replace(report, kept=False, test=replace(report.test, kept=False))
 
     monkeypatch.setattr("hotrow.shrink.shrink_run", broken)
     words = ("shrink", run, "--out", tmp_path / "small", "--bits", 2, "--max-auc-loss", 0.25, "--json")

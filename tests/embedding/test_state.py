@@ -75,32 +75,6 @@ def test_a_copy_of_unfused_tables_has_parameters_of_its_own() -> None:
     assert all(parameter.grad is None for parameter in original.parameters())
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("looked_up_before", [False, True])
-def test_converted_tables_are_refused(dtype: torch.dtype, looked_up_before: bool) -> None:
-    """``module.to(dtype)`` changes tables that have a format: the next lookup says so."""
-    tables = make("adam")
-    ids = torch.tensor([[1, 2, 3]])
-    if looked_up_before:
-        tables(ids)
-    tables.to(dtype)
-    before = {name: tensor.clone() for name, tensor in tables.state_dict().items()}
-    with pytest.raises(ValueError, match=r"table .*: got torch"):
-        tables(ids)
-    assert all(torch.equal(before[name], tensor) for name, tensor in tables.state_dict().items())
-
-
-def test_converted_states_are_refused() -> None:
-    table = [TableConfig(name="t", rows=40, width=9, format="bf16")]
-    tables = EmbeddingTables(table, optimizer=TableOptimizerConfig(kind="adam"))
-    tables.to(torch.bfloat16)
-    loss = tables(torch.tensor([[1], [2]])).sum()
-    before = {name: tensor.clone() for name, tensor in tables.state_dict().items()}
-    with pytest.raises(ValueError, match=r"state exp_avg of table t: got torch\.bfloat16"):
-        loss.backward()
-    assert all(torch.equal(before[name], tensor) for name, tensor in tables.state_dict().items())
-
-
 def test_a_refused_gradient_leaves_all_of_the_state() -> None:
     tables = make("adam", check_gradients=True)
     train(tables, 0, 2)

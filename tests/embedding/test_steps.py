@@ -7,6 +7,7 @@ import torch
 
 from hotrow.embedding import EmbeddingTables, TableConfig, TableOptimizerConfig
 from hotrow.errors import ConfigError
+from hotrow.types import Jagged
 
 TABLES = [TableConfig(name="t", rows=9, width=4)]
 IDS = torch.tensor([[1], [1], [8]])
@@ -75,3 +76,19 @@ def test_casts_leave_rows_and_states_as_they_are() -> None:
     torch.nn.ModuleList([tables]).half()
     assert {tensor.dtype for name, tensor in tables.state_dict().items() if name != "step"} == {torch.float32}
     backward(tables(IDS).sum())
+
+
+def test_weights_get_no_gradient_of_rows_that_have_changed() -> None:
+    tables = make()
+    weights = [torch.ones(1, requires_grad=True) for _ in range(2)]
+    ids, offsets = torch.tensor([1]), torch.tensor([0, 1])
+    loss = sum((tables(Jagged(ids, offsets, weight)).sum() for weight in weights), torch.zeros(()))
+    with pytest.raises(RuntimeError, match="rows that have been updated since this lookup"):
+        backward(loss)
+
+
+def test_autograd_knows_that_rows_have_changed() -> None:
+    tables, x = make(), torch.ones(1, 4, requires_grad=True)
+    product = (x @ tables.table_weight("t")[1:2].T).sum()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        backward(product + tables(IDS).sum())

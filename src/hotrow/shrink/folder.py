@@ -19,16 +19,28 @@ from hotrow.train import RunFolder
 SHRINK_FILE = "shrink.json"
 
 
-def require_room(source: Path, out: Path, *, overwrite: bool) -> None:
-    """Check that ``out`` may be written without harm to the run it is made from.
+def require_room(source: Path, model: Path, dataset: Path, out: Path, *, overwrite: bool) -> None:
+    """Check that ``out`` may be written without harm to what it is made from.
+
+    Args:
+        source: the run, or the model folder of one.
+        model: its model folder.
+        dataset: the data set that both are judged on.
+        out: the run to be written.
+        overwrite: whether a run may be replaced.
 
     Raises:
-        ConfigError: one of the two folders holds the other.
+        ConfigError: ``out`` holds one of the others, or is within one.
         OutputExistsError: with ``overwrite``, something is there that is no run.
     """
-    here, there = source.resolve(), out.resolve()
-    if here == there or here in there.parents or there in here.parents:
-        raise ConfigError("--out", str(out), f"a folder apart from {source}")
+    there = out.resolve()
+    kept = [source, model, dataset]
+    if RunFolder(model.parent).is_run:
+        kept.append(model.parent)
+    for folder in kept:
+        here = folder.resolve()
+        if here == there or here in there.parents or there in here.parents:
+            raise ConfigError("--out", str(out), f"a folder apart from {folder}")
     ours = RunFolder(out).is_run or (out / SHRINK_FILE).is_file()
     if overwrite and out.is_dir() and any(out.iterdir()) and not ours:
         raise OutputExistsError(out, "it is not a run, so it is never overwritten; choose another folder")

@@ -57,7 +57,7 @@ def shrink_run(
     Raises:
         MissingFileError: there is no model, or its data set is not where it was.
         ArtifactError: the model was cut short or altered, is quantised already, or a row cannot be.
-        ConfigError: ``out`` and ``run`` hold one another.
+        ConfigError: ``out`` and the data set, or ``out`` and ``run`` hold one another.
         SchemaMismatchError: the data set encodes otherwise than the model expects.
         DataError: a split that is needed is empty or has no AUC.
         OutputExistsError: ``out`` holds something and ``overwrite`` is false, or is no run.
@@ -66,11 +66,11 @@ def shrink_run(
     config = config or ShrinkConfig()
     started = time.perf_counter()
     source, out = Path(run), Path(out)
-    find_artifact(source)
-    require_room(source, out, overwrite=overwrite)
+    model_folder = find_artifact(source)
+    dataset = dataset or Dataset.open(RunFolder(source).find_dataset("--dataset"))
+    require_room(source, model_folder, dataset.path, out, overwrite=overwrite)
     artifact = load_artifact(source)
     _require_numbers(artifact)
-    dataset = dataset or Dataset.open(RunFolder(source).find_dataset("--dataset"))
     artifact.schema.require_same(
         dataset.schema, this=str(artifact.path), that=str(dataset.path / SCHEMA_FILE)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NoReturn
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -31,7 +31,9 @@ from hotrow.kernels.row_formats import FLOAT_DTYPES, storage_dtype, storage_shap
 MAX_LOOKUPS = 2**31  # lookups of a batch are numbered in 32 bits; addresses have 64
 
 
-_checked: WeakKeyDictionary[Layout, list[tuple[ReferenceType[Tensor], int]]] = WeakKeyDictionary()
+_Appearance = tuple[int, torch.Size, tuple[int, ...], torch.dtype]
+
+_checked: WeakKeyDictionary[Layout, list[_Appearance]] = WeakKeyDictionary()
 """For each layout the tensors that fast backends found to fit it, and their addresses."""
 
 
@@ -45,13 +47,13 @@ def check_batch(
     _check_bags(bags, layout)
     device = bags.ids.device
     selected = OPERATOR.select(backend, device=device.type)
-    tensors = (*tables, *(checksums or ()))
-    if selected.backend == "reference" or not _were_checked(tensors, layout):
+    seen = [_appearance(tensor) for tensor in (*tables, *(checksums or ()))]
+    if selected.backend == "reference" or _checked.get(layout) != seen:
         check_tables(tables, layout, selected.backend)
         if checksums is not None:
             _check_checksums(tables, layout, checksums)
         if selected.backend != "reference":  # which takes what others do not
-            _checked[layout] = [(ref(tensor), tensor.data_ptr()) for tensor in tensors]
+            _checked[layout] = seen
     if tables[0].device != device:
         raise ValueError(f"ids: on {device}, the tables are on {tables[0].device}")
     for name, part in (("offsets", bags.offsets), ("weights", bags.weights)):
@@ -62,17 +64,9 @@ def check_batch(
     return selected
 
 
-def _were_checked(tensors: Sequence[Tensor], layout: Layout) -> bool:
-    """Whether these very tensors were checked last; another may have come to lie at the same address."""
-    seen = _checked.get(layout)
-    return (
-        seen is not None
-        and len(seen) == len(tensors)
-        and all(
-            known() is tensor and address == tensor.data_ptr()
-            for (known, address), tensor in zip(seen, tensors, strict=True)
-        )
-    )
+def _appearance(tensor: Tensor) -> _Appearance:
+    """Return all that a check of a table depends on, to be compared with that of the next call."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def contiguous(bags: Bags) -> Bags:
@@ -120,6 +114,8 @@ def check_tables(tables: Sequence[Tensor], layout: Layout, backend: str) -> None
             raise ValueError(f"table {spec.name}: got {tensor.dtype}, expected {dtype} for {spec.format}")
         if not tensor.is_contiguous() or tensor.device != tables[0].device:
             raise ValueError(f"table {spec.name}: expected contiguous, on the device of the other tables")
+        if tensor.untyped_storage().nbytes() < tensor.nbytes:
+            raise ValueError(f"table {spec.name}: its memory has been given back")
 
 
 def _check_checksums(tables: Sequence[Tensor], layout: Layout, checksums: Sequence[Tensor]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from hotrow.kernels.dispatch import Backend
 from hotrow.kernels.embedding_bag._check import (
@@ -96,8 +97,14 @@ def backward_update(
         require_finite(grad, layout)
     try:
         selected.implementation.backward_update(tables, states, layout, contiguous(bags), grad, update)
+        _count_writes([*tables, *[state for of_table in states for state in of_table]])
     except (BadIdError, BadOffsetsError) as error:
         raise_problem(error, layout, bags)
+
+
+def _count_writes(tensors: list[Tensor]) -> None:
+    """Let autograd know that tensors have changed, so that it refuses to use them as they were."""
+    increment_version([tensor for tensor in tensors if not tensor.is_inference()])
 
 
 def weights_gradient(

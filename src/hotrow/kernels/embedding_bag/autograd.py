@@ -93,6 +93,7 @@ class _Fused(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(ids, offsets, weights)
         ctx.step = step
+        ctx.versions = [table._version for table in step.tables] if ctx.needs_input_grad[3] else []
         bags = Bags(ids, offsets, len(step.layout.features), _detached(weights))
         result = embedding_bag(step.tables, step.layout, bags, backend=step.backend)
         return result.pooled, result.sequences
@@ -109,6 +110,11 @@ class _Fused(torch.autograd.Function):
         update = step.update()
         of_weights = None
         if ctx.needs_input_grad[3]:
+            if ctx.versions != [table._version for table in step.tables]:
+                raise RuntimeError(
+                    "the gradient of weights needs rows that have been updated since this lookup; "
+                    "take it before another lookup's backward updates them"
+                )
             of_weights = weights_gradient(step.tables, step.layout, bags, grad, backend=step.backend)
         backward_update(step.tables, step.states, step.layout, bags, grad, update, backend=step.backend)
         step.is_done = True
