@@ -62,3 +62,15 @@ def test_only_formats_that_make_a_table_smaller_are_offered() -> None:
     assert sizes_of(TableConfig(name="t", rows=10, width=2)).bytes == {"fp32": 80, "int4": 50}
     assert sizes_of(TableConfig(name="t", rows=10, width=1)).bytes == {"fp32": 40}
     assert sizes_of(TableConfig(name="t", rows=1, width=6, format="bf16")).formats == ("bf16", "int4", "int2")
+
+
+def test_a_table_of_numbers_beyond_float16_is_offered_8_bits_only(
+    run: Path, tmp_path: Path, silent: Progress
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    variants = Variants(load_artifact(run), tmp_path / "scratch", silent)
+    variants._weights["C1", "fp32"] = variants._weights["C1", "fp32"].clone()
+    variants._weights["C1", "fp32"][2, 0] = 1e6
+    offered = {sizes.name: set(sizes.bytes) for sizes in variants.sizes()}
+    assert offered["C1"] <= {"fp32", "int8"}
+    assert "int4" in offered["C2"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -46,8 +46,8 @@ class Variants:
         self._bar = bar
 
     def sizes(self) -> list[TableSizes]:
-        """Return the tables' sizes in the formats that make them smaller."""
-        return [sizes_of(table) for table in self._tables.values()]
+        """Return the tables' sizes in the formats that make them smaller and can hold their rows."""
+        return [sizes_of(table, self._holding(table)) for table in self._tables.values()]
 
     def uniform(self, row_format: RowFormat) -> dict[str, RowFormat]:
         """Return one format for all tables but those that it would not make smaller."""
@@ -70,6 +70,13 @@ class Variants:
         return replace_tables(
             self._artifact, formats, {name: self._weights[name, form] for name, form in formats.items()}
         )
+
+    def _holding(self, table: TableConfig) -> tuple[QuantizedFormat, ...]:
+        """Return the formats for a table's numbers: 4 and 2 bits keep scale and bias in float16."""
+        rows = self._weights[table.name, table.format]
+        parts = rows.split(SLICE_ROWS)  # type: ignore[no-untyped-call]
+        largest = max(float(part.abs().max()) for part in parts)
+        return _FORMATS if largest <= torch.finfo(torch.float16).max else ("int8",)
 
     def _quantise(self, name: str, row_format: RowFormat) -> Tensor:
         assert row_format in _FORMATS
@@ -97,10 +104,10 @@ def _reserve(path: Path, size: int) -> None:
         os.posix_fallocate(file.fileno(), 0, size)
 
 
-def sizes_of(table: TableConfig) -> TableSizes:
-    """Return the sizes of a table in its format and in those that are ever smaller."""
+def sizes_of(table: TableConfig, formats: Sequence[QuantizedFormat] = _FORMATS) -> TableSizes:
+    """Return the sizes of a table in its format and in those of ``formats`` that are ever smaller."""
     row_sizes = {table.format: row_bytes(table.format, table.width)}
-    for row_format in _FORMATS:
+    for row_format in formats:
         size = row_bytes(row_format, table.width)
         if size < min(row_sizes.values()):
             row_sizes[row_format] = size
