@@ -6,7 +6,15 @@ from typer.testing import CliRunner
 
 from hotrow.cli.main import app
 
-FIELDS = {"name", "paper", "parameters", "table_bytes", "flop_per_item", "gathered_bytes_per_item"}
+FIELDS = {
+    "name",
+    "paper",
+    "parameters",
+    "table_bytes",
+    "flop_per_item",
+    "gathered_bytes_per_item",
+    "flop_per_byte",
+}
 
 
 def test_json_has_the_zoo_with_kaggle_sizes() -> None:

@@ -45,7 +45,7 @@ def test_config_of_another_model_is_refused() -> None:
             return self
 
     with pytest.raises(TypeError, match="model dlrm: got a Other, expected a DLRMConfig"):
-        build_model("dlrm", Other(), torch.nn.Identity())
+        build_model("dlrm", Other(tables=()), torch.nn.Identity())
 
 
 def test_kaggle_sizes() -> None:

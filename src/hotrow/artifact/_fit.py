@@ -13,6 +13,7 @@ from hotrow.data.schema import Schema
 from hotrow.errors import ArtifactError, SchemaMismatchError
 from hotrow.kernels.row_formats import storage_dtype
 from hotrow.models import ModelConfig
+from hotrow.types import Inputs
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
 """Tensors by file name and by their own name."""
@@ -24,23 +25,34 @@ def require_schema_fits(folder: Path, schema: Schema, config: ModelConfig) -> No
     Raises:
         SchemaMismatchError: names the first feature that differs.
     """
-    inputs = schema.inputs()
-    dense = getattr(config, "num_dense", inputs.num_dense)
-    if dense != inputs.num_dense:
+    place, given, taken = folder / MANIFEST, schema.inputs(), config.inputs()
+    if taken.num_dense != given.num_dense:
         raise SchemaMismatchError(
-            f"{folder / MANIFEST}: the model takes {dense} dense features, the schema has {inputs.num_dense}"
+            f"{place}: the model takes {taken.num_dense} dense features, the schema has {given.num_dense}"
         )
-    tables = {table.name: table.rows for table in config.tables}
-    if tuple(tables) != inputs.names:
+    if taken.names != given.names:
         raise SchemaMismatchError(
-            f"{folder / MANIFEST}: the model has tables {', '.join(tables)}, "
-            f"the schema has categorical features {', '.join(inputs.names)}"
+            f"{place}: the model has tables {', '.join(taken.names)}, "
+            f"the schema has categorical features {', '.join(given.names)}"
         )
-    for name, rows in zip(inputs.names, inputs.rows, strict=True):
-        if tables[name] != rows:
+    for name, held, encoded in zip(given.names, taken.rows, given.rows, strict=True):
+        if held != encoded:
             raise SchemaMismatchError(
-                f"{folder / MANIFEST}: table {name} has {tables[name]} rows, the schema encodes it to {rows}"
+                f"{place}: table {name} has {held} rows, the schema encodes it to {encoded}"
             )
+    if taken.lists != given.lists:
+        raise SchemaMismatchError(
+            f"{place}: the model takes the list features {_listed(taken)}, the schema has {_listed(given)}"
+        )
+    for task in taken.tasks:
+        if task not in given.tasks:
+            raise SchemaMismatchError(
+                f"{place}: the model learns {task}, the schema has the labels {', '.join(given.tasks)}"
+            )
+
+
+def _listed(inputs: Inputs) -> str:
+    return ", ".join(f"{f.name} ({f.kind} of {f.table}, {f.rows} rows)" for f in inputs.lists) or "none"
 
 
 def map_tensors(folder: Path, manifest: Manifest, names: Iterable[str]) -> Tensors:

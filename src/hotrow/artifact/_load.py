@@ -66,7 +66,9 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
     require_schema_fits(folder, schema, config)
     tensors = map_tensors(folder, manifest, names)
     networks = network_tensors(folder, manifest, config, tensors)
-    embeddings = EmbeddingTables.from_weights(config.tables, table_weights(folder, manifest, config, tensors))
+    embeddings = EmbeddingTables.from_weights(
+        config.tables, table_weights(folder, manifest, config, tensors), features=config.features()
+    )
     return Artifact(
         path=folder,
         name=manifest.model.name,

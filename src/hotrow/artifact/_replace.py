@@ -33,6 +33,6 @@ def replace_tables(
         for name, tensor in artifact.model.state_dict().items()
         if not name.startswith(EMBEDDINGS)
     }
-    embeddings = EmbeddingTables.from_weights(config.tables, weights)
+    embeddings = EmbeddingTables.from_weights(config.tables, weights, features=config.features())
     model = build_served_model(artifact.path, artifact.name, config, embeddings, networks)
     return replace(artifact, config=config, model=model)

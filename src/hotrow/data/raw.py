@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +13,61 @@ MISSING_KEY = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @dataclass(frozen=True, slots=True)
+class RawList:
+    """The ids of one list feature, before encoding: of each row a slice of ``keys``.
+
+    Slices may overlap, so that the histories of a user's successive clicks cost the memory of one.
+
+    Attributes:
+        keys: (V,) uint64; no missing ones, an absent id is left out.
+        starts: (B,) int64, where each row's slice begins.
+        lengths: (B,) int64, how long it is; 0 for an empty list.
+        weights: (V,) float32, what each id's row is multiplied by, or None.
+    """
+
+    keys: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RawBlock:
     """Consecutive accepted rows of a raw log.
 
     Attributes:
         dense: (B, N) float64, NaN where absent; not yet transformed.
         keys: (F, B) uint64, ``MISSING_KEY`` where absent; column-major, since ids are looked up by column.
-        labels: (B,) float32, or None for an unlabelled log.
+        labels: (B,) float32, (B, K) with K > 1 labels, or None for an unlabelled log.
+        lists: the M list features.
+        groups: (B,) int64, equal for rows of one user or query, or None.
     """
 
     dense: NDArray[np.float64]
     keys: NDArray[np.uint64]
     labels: NDArray[np.float32] | None
+    lists: tuple[RawList, ...] = ()
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return int(self.dense.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedList:
+    """The ids of one list feature, of each row a slice of ``ids``; slices may overlap.
+
+    Attributes:
+        ids: (V,) int32.
+        starts: (B,) integers, where each row's slice begins.
+        lengths: (B,) integers, how long it is.
+        weights: (V,) float32, or None.
+    """
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.integer[Any]]
+    lengths: NDArray[np.integer[Any]]
+    weights: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +77,13 @@ class EncodedBlock:
     Attributes:
         dense: (B, N) float32.
         ids: (B, F) int32.
-        labels: (B,) float32, or None.
+        labels: (B,) float32, (B, K) with K > 1 labels, or None.
+        lists: the M list features.
+        groups: (B,) int64, or None.
     """
 
     dense: NDArray[np.float32]
     ids: NDArray[np.int32]
     labels: NDArray[np.float32] | None
+    lists: tuple[EncodedList, ...] = ()
+    groups: NDArray[np.int64] | None = None

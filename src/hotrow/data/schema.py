@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from hotrow.config import from_mapping, to_mapping
 from hotrow.errors import ConfigError, SchemaMismatchError
-from hotrow.types import Inputs
+from hotrow.types import Inputs, ListInput, ListKind, Pooling
 
 UNSEEN_ID = 0
 """Row id of a categorical value that training never saw, or saw fewer than ``min_count`` times."""
@@ -26,7 +26,9 @@ RESERVED_IDS = 2
 
 Transform = Literal["signed_log1p", "identity"]
 Encoding = Literal["vocabulary", "hash"]
-KeyType = Literal["hex32"]
+KeyType = Literal["hex32", "integer", "text"]
+"""How raw values become 64-bit keys: ``hex32``, Criteo's up to 8 hexadecimal digits; ``integer``, whole
+numbers of 64 bits; ``text``, a 64-bit hash of the UTF-8 bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class CategoricalFeature:
         rows: E, rows of its embedding table: the kept ids plus the two reserved ones.
         encoding: ``vocabulary`` maps kept ids to rows by decreasing frequency; ``hash`` maps
             every id to one of ``rows - 2`` rows.
-        key_type: how raw text becomes a 64-bit key; ``hex32`` is Criteo's 8 hexadecimal digits.
+        key_type: how a raw value becomes a 64-bit key.
         min_count: ids seen fewer times in the training split are ``UNSEEN_ID`` (vocabulary only).
         vocabulary: digest of the kept ids in their order, so that two schemas are the same only when
             a row means the same id in both; empty where ids are hashed.
@@ -74,30 +76,90 @@ class CategoricalFeature:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListFeature:
+    """A categorical feature of any number of ids a row: a bag, or a sequence in order of time.
+
+    Attributes:
+        name: column name.
+        kind: ``bag`` or ``sequence`` (oldest first).
+        rows: E, rows of the table that its ids are looked up in.
+        of: the categorical feature whose vocabulary and table it shares, e.g. the item of a history of
+            items; empty for a vocabulary of its own.
+        encoding, key_type, min_count, vocabulary: as of a categorical feature; with ``of``, the same
+            as that feature's.
+        max_length: longer lists keep their last ids (of a sequence: the newest).
+        mean_length: ids of a row in the training split, on average.
+        pooling: how models pool it where they do.
+        weighted: whether each id has a weight.
+    """
+
+    name: str
+    kind: ListKind
+    rows: int
+    of: str = ""
+    encoding: Encoding = "vocabulary"
+    key_type: KeyType = "integer"
+    min_count: int = 1
+    vocabulary: str = ""
+    max_length: int = 250
+    mean_length: float = 0.0
+    pooling: Pooling = "mean"
+    weighted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rows < RESERVED_IDS:
+            raise ConfigError(f"{self.name}.rows", self.rows, f"at least {RESERVED_IDS}")
+        if self.max_length < 1:
+            raise ConfigError(f"{self.name}.max_length", self.max_length, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schema:
     """All features of a data set, in column order.
 
     Attributes:
         format: name of the raw log's format, e.g. ``"criteo"``.
-        label: name of the label column.
+        label: name of the main label's column.
         dense: the N dense features.
         categorical: the F categorical features.
+        lists: the M list features.
+        more_labels: names of further labels, for models of several tasks.
+        group: name of the column whose equal values are rows of one user or query; empty for none.
     """
 
     format: str
     label: str
     dense: tuple[DenseFeature, ...]
     categorical: tuple[CategoricalFeature, ...]
+    lists: tuple[ListFeature, ...] = ()
+    more_labels: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def rows(self) -> tuple[int, ...]:
         """Rows of each categorical feature's table, in column order."""
         return tuple(feature.rows for feature in self.categorical)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the K labels, the main one first."""
+        return (self.label, *self.more_labels)
+
     def inputs(self) -> Inputs:
         """Return what a model must know of this schema."""
         names = tuple(feature.name for feature in self.categorical)
-        return Inputs(num_dense=len(self.dense), names=names, rows=self.rows)
+        lists = tuple(
+            ListInput(
+                name=feature.name,
+                kind=feature.kind,
+                table=feature.of or feature.name,
+                rows=feature.rows,
+                length=max(1, round(feature.mean_length)),
+                pooling=feature.pooling,
+            )
+            for feature in self.lists
+        )
+        return Inputs(num_dense=len(self.dense), names=names, rows=self.rows, lists=lists, tasks=self.labels)
 
     def fingerprint(self) -> str:
         """Return a short digest that two schemas share only when they encode alike."""

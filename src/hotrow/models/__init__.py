@@ -2,14 +2,16 @@
 optimizers, devices and files are other packages' concern.
 """  # noqa: D205
 
-from hotrow.models.base import ModelConfig, ModelFacts, RankingModel
+from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingModel, input_fields
 from hotrow.models.dlrm import DLRM, DLRMConfig
 from hotrow.models.registry import (
     build_model,
     config_type,
     model_name,
+    paper_inputs,
     preset,
     presets,
+    presets_for,
     register,
     register_preset,
 )
@@ -17,14 +19,18 @@ from hotrow.models.registry import (
 __all__ = [
     "DLRM",
     "DLRMConfig",
+    "MisfitError",
     "ModelConfig",
     "ModelFacts",
     "RankingModel",
     "build_model",
     "config_type",
+    "input_fields",
     "model_name",
+    "paper_inputs",
     "preset",
     "presets",
+    "presets_for",
     "register",
     "register_preset",
 ]

@@ -1,11 +1,11 @@
 """DLRM: deep learning recommendation model.  Paper: https://arxiv.org/abs/1906.00091.
 
     x_0     = bottom(dense)                                (B, D)
-    x_1..T  = one pooled embedding for each feature        (B, D) each
-    z       = [x_0, dot products of all pairs i > j]       (B, D + (T + 1) T / 2)
+    x_1..F  = one pooled embedding for each feature        (B, D) each
+    z       = [x_0, dot products of all pairs i > j]       (B, D + (F + 1) F / 2)
     logit   = top(z)                                       (B,)
 
-Shapes: B batch, T tables, D embedding width, N dense features.
+Shapes: B batch, F features (categorical and lists), D embedding width, N dense features.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from hotrow.embedding import TableConfig
 from hotrow.errors import ConfigError
 from hotrow.layers.interact import DotInteraction, num_pairs
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
-from hotrow.models.base import ModelConfig, RankingModel
+from hotrow.models.base import ModelConfig, RankingModel, input_fields
 from hotrow.models.registry import register, register_preset
 from hotrow.types import Batch, Inputs
 
@@ -30,7 +29,7 @@ class DLRMConfig(ModelConfig):
     """Sizes of a DLRM.
 
     Attributes:
-        tables: the T tables, all of one width D.
+        tables: all of one width D.
         num_dense: N, at least 1.
         bottom: widths of the bottom network after its input; the last is D.
         top: widths of the top network after its input; the last is 1.
@@ -38,8 +37,6 @@ class DLRMConfig(ModelConfig):
 
     paper: ClassVar[str] = "https://arxiv.org/abs/1906.00091"
 
-    tables: tuple[TableConfig, ...]
-    num_dense: int
     bottom: tuple[int, ...] = (512, 256, 64, 16)
     top: tuple[int, ...] = (512, 256, 1)
 
@@ -73,12 +70,12 @@ class DLRMConfig(ModelConfig):
     @property
     def top_sizes(self) -> tuple[int, ...]:
         """Widths of the top network from its input on."""
-        return (self.width + num_pairs(len(self.tables) + 1), *self.top)
+        return (self.width + num_pairs(self.num_pooled + 1), *self.top)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item of the networks and the interaction."""
         parameters = mlp_parameters(self.bottom_sizes) + mlp_parameters(self.top_sizes)
-        interaction = 2 * self.width * num_pairs(len(self.tables) + 1)
+        interaction = 2 * self.width * num_pairs(self.num_pooled + 1)
         return parameters, mlp_flop(self.bottom_sizes) + mlp_flop(self.top_sizes) + interaction
 
 
@@ -88,25 +85,24 @@ class DLRM(RankingModel):
 
     Args:
         config: sizes.
-        embeddings: (B, T) ids to (B, T * D).
+        embeddings: the tables.
         seed: of the networks' initial weights.
     """
 
     def __init__(self, config: DLRMConfig, embeddings: nn.Module, *, seed: int = 0) -> None:
-        super().__init__()
+        super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
         self.config = config
-        self.embeddings = embeddings
         self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
-        self.interact = DotInteraction(len(config.tables) + 1)
+        self.interact = DotInteraction(config.num_pooled + 1)
         self.top = MLP(config.top_sizes, last_relu=False, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
         dense_BD = self.bottom(batch.dense)
-        sparse_BTD = self.embeddings(batch.ids)
-        vectors = len(self.config.tables) + 1
-        x_BFD = torch.cat([dense_BD, sparse_BTD], dim=1).view(-1, vectors, self.config.width)
+        sparse_BFD = self.embed(batch).pooled
+        vectors = self.config.num_pooled + 1
+        x_BFD = torch.cat([dense_BD, sparse_BFD], dim=1).view(-1, vectors, self.config.width)
         logits: Tensor = self.top(self.interact(x_BFD)).squeeze(1)
         return logits
 
@@ -114,17 +110,10 @@ class DLRM(RankingModel):
 @register_preset("dlrm-kaggle", model="dlrm", aliases=("dlrm",))
 def dlrm_kaggle(inputs: Inputs) -> DLRMConfig:
     """Size DLRM as facebookresearch/dlrm does for Criteo Kaggle: D 16, 512-256-64-16, 512-256-1."""
-    return DLRMConfig(tables=_tables(inputs, 16), num_dense=inputs.num_dense)
+    return DLRMConfig(**input_fields(inputs, 16, dense=True))
 
 
 @register_preset("dlrm-small", model="dlrm")
 def dlrm_small(inputs: Inputs) -> DLRMConfig:
     """Size DLRM for demonstrations and tests: D 16, 64-32-16, 128-64-1."""
-    return DLRMConfig(
-        tables=_tables(inputs, 16), num_dense=inputs.num_dense, bottom=(64, 32, 16), top=(128, 64, 1)
-    )
-
-
-def _tables(inputs: Inputs, width: int) -> tuple[TableConfig, ...]:
-    pairs = zip(inputs.names, inputs.rows, strict=True)
-    return tuple(TableConfig(name=name, rows=rows, width=width) for name, rows in pairs)
+    return DLRMConfig(**input_fields(inputs, 16, dense=True), bottom=(64, 32, 16), top=(128, 64, 1))

@@ -13,7 +13,8 @@ from typing import TypeVar
 from torch import nn
 
 from hotrow.errors import ConfigError
-from hotrow.models.base import ModelConfig, RankingModel
+from hotrow.models.base import MisfitError, ModelConfig, RankingModel
+from hotrow.models.paper_inputs import criteo_kaggle
 from hotrow.types import Inputs
 
 ModelClass = TypeVar("ModelClass", bound=type[RankingModel])
@@ -24,6 +25,7 @@ PresetFunction = Callable[[Inputs], ModelConfig]
 class _Preset:
     model: str
     make: PresetFunction
+    inputs: Callable[[], Inputs]
 
 
 _models: dict[str, tuple[type[RankingModel], type[ModelConfig]]] = {}
@@ -42,12 +44,23 @@ def register(name: str, config: type[ModelConfig]) -> Callable[[ModelClass], Mod
 
 
 def register_preset(
-    name: str, *, model: str, aliases: tuple[str, ...] = ()
+    name: str,
+    *,
+    model: str,
+    aliases: tuple[str, ...] = (),
+    inputs: Callable[[], Inputs] = criteo_kaggle,
 ) -> Callable[[PresetFunction], PresetFunction]:
-    """Register a function that sizes a model for given inputs."""
+    """Register a function that sizes a model for given inputs.
+
+    Args:
+        name: of the preset.
+        model: the model it sizes.
+        aliases: further names.
+        inputs: returns the inputs that the paper, or the benchmark that made it known, gives it.
+    """
 
     def add(make: PresetFunction) -> PresetFunction:
-        _presets[name] = _Preset(model, make)
+        _presets[name] = _Preset(model, make, inputs)
         _aliases.update(dict.fromkeys(aliases, name))
         return make
 
@@ -63,9 +76,30 @@ def preset(name: str, inputs: Inputs) -> ModelConfig:
     """Return the configuration of a preset (or its alias) for a data set's inputs.
 
     Raises:
+        ConfigError: there is no such preset, or the inputs lack what it needs; names the models that fit.
+    """
+    found = _preset(name)
+    try:
+        return found.make(inputs)
+    except MisfitError as error:
+        fitting = ", ".join(presets_for(inputs)) or "none"
+        raise ConfigError(
+            "model", name, f"data with {error.missing}; models that fit this data: {fitting}"
+        ) from error
+
+
+def presets_for(inputs: Inputs) -> tuple[str, ...]:
+    """Return the names of the presets that a data set has the inputs for."""
+    return tuple(name for name in presets() if _fits(name, inputs))
+
+
+def paper_inputs(name: str) -> Inputs:
+    """Return the inputs of a preset (or its alias) at the size it was published with.
+
+    Raises:
         ConfigError: there is no such preset.
     """
-    return _preset(name).make(inputs)
+    return _preset(name).inputs()
 
 
 def model_name(name: str) -> str:
@@ -104,6 +138,14 @@ def build_model(name: str, config: ModelConfig, embeddings: nn.Module, *, seed: 
         raise TypeError(f"model {name}: got a {type(config).__name__}, expected a {expected.__name__}")
     build: Callable[..., RankingModel] = cls
     return build(config, embeddings, seed=seed)
+
+
+def _fits(name: str, inputs: Inputs) -> bool:
+    try:
+        _presets[name].make(inputs)
+    except MisfitError:
+        return False
+    return True
 
 
 def _preset(name: str) -> _Preset:

@@ -109,7 +109,9 @@ def build_learner(recipe: Recipe) -> Learner:
     """Return a freshly initialised model with its optimizers, at step 0."""
     seed = recipe.train.seed
     seed_everything(seed)
-    embeddings = EmbeddingTables(recipe.model.tables, optimizer=recipe.train.tables, seed=seed)
+    embeddings = EmbeddingTables(
+        recipe.model.tables, features=recipe.model.features(), optimizer=recipe.train.tables, seed=seed
+    )
     model = build_model(recipe.model_name, recipe.model, embeddings, seed=seed)
     model.train()
     return Learner(
