@@ -1,13 +1,22 @@
-"""Raw log formats. To add one: a module with a ``RawFormat``, a line in ``_FORMATS``, its test."""
+"""Raw log formats. To add one: a module with its class, a line in ``_FORMATS``, its test."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
-from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat
+from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat, TableFormat
 from hotrow.errors import ConfigError
 
-__all__ = ["Chunk", "ParsedBlock", "RawFormat", "format_names", "get_format"]
+__all__ = [
+    "Chunk",
+    "ParsedBlock",
+    "RawFormat",
+    "TableFormat",
+    "find_format",
+    "format_names",
+    "get_format",
+]
 
 _FORMATS = {
     "criteo": ("hotrow.data.formats.criteo", "Criteo"),
@@ -19,7 +28,7 @@ def format_names() -> tuple[str, ...]:
     return tuple(_FORMATS)
 
 
-def get_format(name: str) -> RawFormat:
+def find_format(name: str) -> RawFormat | TableFormat[Any]:
     """Return the format called ``name``.
 
     Raises:
@@ -28,5 +37,17 @@ def get_format(name: str) -> RawFormat:
     if name not in _FORMATS:
         raise ConfigError("format", name, f"one of {', '.join(_FORMATS)}")
     module, attribute = _FORMATS[name]
-    found: RawFormat = getattr(import_module(module), attribute)()
+    found: RawFormat | TableFormat[Any] = getattr(import_module(module), attribute)()
+    return found
+
+
+def get_format(name: str) -> RawFormat:
+    """Return the format called ``name``, one whose logs are streamed.
+
+    Raises:
+        ConfigError: there is none, or it is read in memory.
+    """
+    found = find_format(name)
+    if not isinstance(found, RawFormat):
+        raise ConfigError("format", name, "a format whose logs are streamed")
     return found

@@ -1,6 +1,9 @@
 """What every raw log format provides.
 
-A format cuts its source into chunks (cheap, sequential) and parses a chunk into columns (pure, so
+Two kinds. A ``RawFormat`` streams logs larger than memory; a ``TableFormat`` reads files that fit in
+memory and may look at all rows at once, for example to gather each user's history.
+
+A ``RawFormat`` cuts its source into chunks (cheap, sequential) and parses a chunk into columns (pure, so
 that chunks are parsed in parallel). Everything after that, from the split to the encoding, is the
 same for all formats.
 """
@@ -11,8 +14,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from hotrow.data.assemble import RawSplits
 from hotrow.data.raw import RawBlock
 from hotrow.data.rejections import Rejections
 from hotrow.data.schema import DenseFeature, KeyType
@@ -99,3 +103,33 @@ class RawFormat(ABC):
             block = self.parse(chunk)
             yield ParsedBlock(block.rows, block.rejected.shifted(lines), block.num_lines)
             lines += block.num_lines
+
+
+Options = TypeVar("Options")
+
+
+class TableFormat(ABC, Generic[Options]):
+    """A raw format that is read as a whole, in memory.
+
+    Attributes:
+        name: as given to ``hotrow prepare``, and ``Schema.format`` of what it reads.
+        options: the frozen dataclass of its options; every field has a default. ``hotrow prepare``
+            sets fields by ``--set key=value``.
+    """
+
+    name: str
+    options: type[Options]
+
+    @abstractmethod
+    def read(self, sources: Sequence[Path], options: Options) -> RawSplits:
+        """Read and split all rows.
+
+        Args:
+            sources: the files or folders given to ``hotrow prepare``; they exist.
+            options: an instance of the dataclass.
+
+        Raises:
+            ConfigError: an option does not fit.
+            MissingFileError: a file that belongs to a source is not there.
+            DataError: a source cannot be used; names file and line.
+        """
