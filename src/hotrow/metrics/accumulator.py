@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.errors import DivergedError
 from hotrow.metrics.auc import area_of_counts, check_labels
+from hotrow.metrics.finite import diverged
 from hotrow.metrics.result import Metrics
 
 LOGIT_LIMIT = 16.0
@@ -51,13 +51,8 @@ class MetricAccumulator:
         z_B = np.asarray(logits_B, dtype=np.float64)
         if z_B.shape != positive_B.shape:
             raise ValueError(f"labels and logits differ in shape: {positive_B.shape} against {z_B.shape}")
-        finite_B = np.isfinite(z_B)
-        if not finite_B.all():
-            bad = int(np.argmin(finite_B))
-            raise DivergedError(
-                f"logit {z_B[bad]} in row {self.rows + bad} of the evaluated rows, expected a finite number; "
-                "the model has diverged: lower the learning rate or start from an earlier checkpoint"
-            )
+        if not np.isfinite(z_B).all():
+            raise diverged(z_B, self.rows)
         np.add.at(self._counts.reshape(-1), _bin_of(z_B) + positive_B * BINS, 1)
         self._sums += (
             float(np.sum(np.logaddexp(0.0, z_B)) - np.sum(z_B[positive_B])),
