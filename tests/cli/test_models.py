@@ -5,6 +5,7 @@ import json
 from typer.testing import CliRunner
 
 from hotrow.cli.main import app
+from hotrow.models import presets
 
 FIELDS = {
     "name",
@@ -34,4 +35,4 @@ def test_text_is_a_table() -> None:
     assert result.exit_code == 0
     heads, *rows = result.stdout.splitlines()
     assert heads.split()[0] == "model"
-    assert [row.split()[0] for row in rows] == ["dlrm-kaggle", "dlrm-small"]
+    assert tuple(row.split()[0] for row in rows) == presets()

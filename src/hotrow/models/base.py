@@ -59,17 +59,16 @@ class ModelConfig(ABC):
 
     Attributes:
         paper: where the model is described.
-        has_linear: whether every table has a second one of width 1, for a linear part.
         looks_at_steps: whether sequences are looked up step by step instead of pooled.
         tables: one for each of the F categorical features, then those of list features that share none,
-            each of the name of its feature; then, with ``has_linear``, as many again, ``linear.<name>``.
+            each of the name of its feature; then, of models with a linear part, as many again of width 1,
+            ``linear.<name>``.
         num_dense: N.
         lists: the M list features.
         tasks: labels that it learns, one logit each.
     """
 
     paper: ClassVar[str]
-    has_linear: ClassVar[bool] = False
     looks_at_steps: ClassVar[bool] = False
 
     tables: tuple[TableConfig, ...]
@@ -88,6 +87,11 @@ class ModelConfig(ABC):
             for table in self.tables
         )
         return replace(self, tables=tables)
+
+    @property
+    def has_linear(self) -> bool:
+        """Whether every table has a second one of width 1, for a linear part."""
+        return False
 
     @property
     def main_tables(self) -> tuple[TableConfig, ...]:

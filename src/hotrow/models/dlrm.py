@@ -3,7 +3,11 @@
     x_0     = bottom(dense)                                (B, D)
     x_1..F  = one pooled embedding for each feature        (B, D) each
     z       = [x_0, dot products of all pairs i > j]       (B, D + (F + 1) F / 2)
+              or, with ``interaction="cat"``, [x_0, ..., x_F]     (B, (F + 1) D)
     logit   = top(z)                                       (B,)
+
+RMC1, RMC2 and RMC3 are three kinds of DLRM in a data centre (https://arxiv.org/abs/1906.03109), sized as
+DeepRecSys publishes them (harvard-acc/DeepRecSys at 1383176); it combines by concatenation.
 
 Shapes: B batch, F features (categorical and lists), D embedding width, N dense features.
 """
@@ -11,7 +15,7 @@ Shapes: B batch, F features (categorical and lists), D embedding width, N dense 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +24,8 @@ from hotrow.errors import ConfigError
 from hotrow.layers.interact import DotInteraction, num_pairs
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
+from hotrow.models.checks import common_width, require_widths
+from hotrow.models.paper_inputs import dlrm_rmc1_inputs, dlrm_rmc2_inputs, dlrm_rmc3_inputs
 from hotrow.models.registry import register, register_preset
 from hotrow.types import Batch, Inputs
 
@@ -33,24 +39,21 @@ class DLRMConfig(ModelConfig):
         num_dense: N, at least 1.
         bottom: widths of the bottom network after its input; the last is D.
         top: widths of the top network after its input; the last is 1.
+        interaction: how the vectors meet: ``dot`` products of all pairs, or ``cat`` side by side.
     """
 
     paper: ClassVar[str] = "https://arxiv.org/abs/1906.00091"
 
     bottom: tuple[int, ...] = (512, 256, 64, 16)
     top: tuple[int, ...] = (512, 256, 1)
+    interaction: Literal["dot", "cat"] = "dot"
 
     def __post_init__(self) -> None:
-        if not self.tables:
-            raise ConfigError("tables", self.tables, "at least one table")
+        width = common_width(self)
         if self.num_dense < 1:
             raise ConfigError("num_dense", self.num_dense, "at least 1: DLRM needs a dense feature")
-        widths = sorted({table.width for table in self.tables})
-        if len(widths) > 1:
-            raise ConfigError("tables", widths, "tables of one width")
-        for name, sizes, last in (("bottom", self.bottom, widths[0]), ("top", self.top, 1)):
-            if not sizes or sizes[-1] != last or min(sizes) < 1:
-                raise ConfigError(name, sizes, f"positive widths, the last of them {last}")
+        require_widths("bottom", self.bottom, last=width)
+        require_widths("top", self.top, last=1)
 
     @property
     def width(self) -> int:
@@ -70,18 +73,20 @@ class DLRMConfig(ModelConfig):
     @property
     def top_sizes(self) -> tuple[int, ...]:
         """Widths of the top network from its input on."""
-        return (self.width + num_pairs(self.num_pooled + 1), *self.top)
+        vectors = self.num_pooled + 1
+        met = self.width + num_pairs(vectors) if self.interaction == "dot" else self.width * vectors
+        return (met, *self.top)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item of the networks and the interaction."""
         parameters = mlp_parameters(self.bottom_sizes) + mlp_parameters(self.top_sizes)
-        interaction = 2 * self.width * num_pairs(self.num_pooled + 1)
+        interaction = 2 * self.width * num_pairs(self.num_pooled + 1) if self.interaction == "dot" else 0
         return parameters, mlp_flop(self.bottom_sizes) + mlp_flop(self.top_sizes) + interaction
 
 
 @register("dlrm", DLRMConfig)
 class DLRM(RankingModel):
-    """Bottom network and embeddings, their dot interaction, top network.
+    """Bottom network and embeddings, their interaction, top network.
 
     Args:
         config: sizes.
@@ -100,10 +105,10 @@ class DLRM(RankingModel):
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
         dense_BD = self.bottom(batch.dense)
-        sparse_BFD = self.embed(batch).pooled
-        vectors = self.config.num_pooled + 1
-        x_BFD = torch.cat([dense_BD, sparse_BFD], dim=1).view(-1, vectors, self.config.width)
-        logits: Tensor = self.top(self.interact(x_BFD)).squeeze(1)
+        met = torch.cat([dense_BD, self.embed(batch).pooled], dim=1)
+        if self.config.interaction == "dot":
+            met = self.interact(met.view(-1, self.config.num_pooled + 1, self.config.width))
+        logits: Tensor = self.top(met).squeeze(1)
         return logits
 
 
@@ -113,7 +118,30 @@ def dlrm_kaggle(inputs: Inputs) -> DLRMConfig:
     return DLRMConfig(**input_fields(inputs, 16, dense=True))
 
 
+@register_preset("dlrm-rmc1", model="dlrm", inputs=dlrm_rmc1_inputs)
+def dlrm_rmc1(inputs: Inputs) -> DLRMConfig:
+    """Size RMC1, few tables and small networks: D 32, 64-32, 256-64-1."""
+    return _published(inputs, bottom=(64, 32), top=(256, 64, 1))
+
+
+@register_preset("dlrm-rmc2", model="dlrm", inputs=dlrm_rmc2_inputs)
+def dlrm_rmc2(inputs: Inputs) -> DLRMConfig:
+    """Size RMC2, many tables and lookups: D 64, 128-64, 128-64-1."""
+    return _published(inputs, bottom=(128, 64), top=(128, 64, 1))
+
+
+@register_preset("dlrm-rmc3", model="dlrm", inputs=dlrm_rmc3_inputs)
+def dlrm_rmc3(inputs: Inputs) -> DLRMConfig:
+    """Size RMC3, large networks: D 32, 1024-256-32, 512-256-1."""
+    return _published(inputs, bottom=(1024, 256, 32), top=(512, 256, 1))
+
+
 @register_preset("dlrm-small", model="dlrm")
 def dlrm_small(inputs: Inputs) -> DLRMConfig:
     """Size DLRM for demonstrations and tests: D 16, 64-32-16, 128-64-1."""
     return DLRMConfig(**input_fields(inputs, 16, dense=True), bottom=(64, 32, 16), top=(128, 64, 1))
+
+
+def _published(inputs: Inputs, *, bottom: tuple[int, ...], top: tuple[int, ...]) -> DLRMConfig:
+    fields = input_fields(inputs, bottom[-1], dense=True)
+    return DLRMConfig(**fields, bottom=bottom, top=top, interaction="cat")

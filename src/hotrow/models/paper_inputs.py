@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hotrow.types import Inputs
+from hotrow.types import Inputs, ListInput
 
 KAGGLE_ROWS: Final = (
     *(1460, 583, 10131227, 2202608, 305, 24, 12517, 633, 3, 93145, 5683, 8351593, 3194),
@@ -17,3 +17,27 @@ def criteo_kaggle() -> Inputs:
     """Return the inputs of the Criteo Kaggle data set: 13 dense features, 26 tables, 33.8M rows."""
     names = tuple(f"C{number}" for number in range(1, len(KAGGLE_ROWS) + 1))
     return Inputs(num_dense=13, names=names, rows=KAGGLE_ROWS)
+
+
+def dlrm_rmc1_inputs() -> Inputs:
+    """Return RMC1's inputs: 128 dense features, 8 bags of 80 ids, tables of 4M rows."""
+    return _bags(num_dense=128, bags=8, length=80, rows=4_000_000)
+
+
+def dlrm_rmc2_inputs() -> Inputs:
+    """Return RMC2's inputs: 256 dense features, 32 bags of 120 ids, tables of 500k rows."""
+    return _bags(num_dense=256, bags=32, length=120, rows=500_000)
+
+
+def dlrm_rmc3_inputs() -> Inputs:
+    """Return RMC3's inputs: 2560 dense features, 10 bags of 20 ids, tables of 2M rows."""
+    return _bags(num_dense=2560, bags=10, length=20, rows=2_000_000)
+
+
+def _bags(*, num_dense: int, bags: int, length: int, rows: int) -> Inputs:
+    names = [f"bag{number}" for number in range(1, bags + 1)]
+    lists = (
+        ListInput(name=name, kind="bag", table=name, rows=rows, length=length, pooling="sum")
+        for name in names
+    )
+    return Inputs(num_dense=num_dense, names=(), rows=(), lists=tuple(lists))

@@ -19,6 +19,7 @@ from hotrow.types import Inputs
 
 ModelClass = TypeVar("ModelClass", bound=type[RankingModel])
 PresetFunction = Callable[[Inputs], ModelConfig]
+Preset = TypeVar("Preset", bound=PresetFunction)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def register_preset(
     model: str,
     aliases: tuple[str, ...] = (),
     inputs: Callable[[], Inputs] = criteo_kaggle,
-) -> Callable[[PresetFunction], PresetFunction]:
+) -> Callable[[Preset], Preset]:
     """Register a function that sizes a model for given inputs.
 
     Args:
@@ -59,7 +60,7 @@ def register_preset(
         inputs: returns the inputs that the paper, or the benchmark that made it known, gives it.
     """
 
-    def add(make: PresetFunction) -> PresetFunction:
+    def add(make: Preset) -> Preset:
         _presets[name] = _Preset(model, make, inputs)
         _aliases.update(dict.fromkeys(aliases, name))
         return make

@@ -1,0 +1,22 @@
+"""Sizes and costs that the models were published with, from harvard-acc/DeepRecSys at 1383176."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotrow.models import paper_inputs, preset
+
+PUBLISHED = [
+    # preset, table GB, MLP MFLOP and gathered KiB of one item
+    ("dlrm-rmc1", 4.10, 0.20, 80),
+    ("dlrm-rmc2", 4.10, 0.64, 960),
+    ("dlrm-rmc3", 2.56, 6.4, 25),
+]
+
+
+@pytest.mark.parametrize(("name", "gigabytes", "megaflop", "kibibytes"), PUBLISHED)
+def test_published_sizes_come_out(name: str, gigabytes: float, megaflop: float, kibibytes: float) -> None:
+    facts = preset(name, paper_inputs(name)).facts()
+    assert facts.table_bytes / 1e9 == pytest.approx(gigabytes, abs=0.005)
+    assert float(f"{facts.flop_per_item / 1e6:.2g}") == megaflop
+    assert float(f"{facts.gathered_bytes_per_item / 1024:.2g}") == kibibytes
