@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hotrow.config import to_mapping
 from hotrow.data.dataset import FORMAT_VERSION, SCHEMA_FILE, Dataset
+from hotrow.data.raw import EncodedBlock
 from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
 from hotrow.data.shards import write_shard
 from hotrow.files import write_json
@@ -46,7 +47,7 @@ def write_random(folder: Path, schema: Schema, *, train: Sequence[int], test: in
         shards = []
         for number, rows in enumerate(sizes):
             name = f"{split}/{number:06d}.arrow"
-            write_shard(folder / name, *_rows(schema, rows, rng))
+            write_shard(folder / name, _rows(schema, rows, rng), schema)
             shards.append({"file": name, "rows": rows})
         splits[split] = {"shards": shards}
     write_json(
@@ -56,16 +57,14 @@ def write_random(folder: Path, schema: Schema, *, train: Sequence[int], test: in
     return Dataset.open(folder)
 
 
-def _rows(
-    schema: Schema, rows: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    """Return labels, dense and ids; labels follow the first dense feature and the popular ids."""
+def _rows(schema: Schema, rows: int, rng: np.random.Generator) -> EncodedBlock:
+    """Return random rows; labels follow the first dense feature and the popular ids."""
     dense = rng.normal(size=(rows, NUM_DENSE)).astype(np.float32)
     ids = np.stack([_zipf(size, rows, rng) for size in schema.rows], axis=1)
     effects = ((ids.astype(np.int64) * 2654435761 >> 7) % 17 - 8) / 16.0
     logit = 0.5 * dense[:, 0] + effects.sum(axis=1) - 1.2
     labels = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.float32)
-    return labels, dense, ids.astype(np.int32)
+    return EncodedBlock(dense, ids.astype(np.int32), labels)
 
 
 def _zipf(size: int, rows: int, rng: np.random.Generator) -> NDArray[np.int32]:

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, Schema
+from hotrow.data.raw import EncodedBlock, EncodedList
+from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, ListFeature, Schema
 from hotrow.data.shards import write_shard
 from hotrow.files import write_json
 
@@ -43,15 +43,29 @@ def small_schema(*, dense: int = 3, rows: tuple[int, ...] = (40, 12, 60, 5)) -> 
     )
 
 
-def random_rows(
-    schema: Schema, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Return dense, ids and labels of rows whose labels depend on both."""
+def random_rows(schema: Schema, count: int, rng: np.random.Generator) -> EncodedBlock:
+    """Return rows whose first label depends on the first dense and the first categorical feature."""
     dense = rng.normal(size=(count, len(schema.dense))).astype(np.float32)
     ids = np.stack([rng.integers(0, size, count) for size in schema.rows], axis=1).astype(np.int32)
     logit = dense[:, :1].sum(axis=1) + np.where(ids[:, 0] % 2 == 0, 1.0, -1.0) - 0.5
-    labels = (rng.random(count) < 1 / (1 + np.exp(-logit))).astype(np.float32)
-    return dense, ids, labels
+    tasks = len(schema.labels)
+    labels = (rng.random((count, tasks)) < 1 / (1 + np.exp(-logit[:, None]))).astype(np.float32)
+    return EncodedBlock(
+        dense=dense,
+        ids=ids,
+        labels=labels if tasks > 1 else labels[:, 0].copy(),
+        lists=tuple(random_list(feature, count, rng) for feature in schema.lists),
+        groups=rng.integers(0, 20, count) if schema.group else None,
+    )
+
+
+def random_list(feature: ListFeature, count: int, rng: np.random.Generator) -> EncodedList:
+    """Return slices of 0 to 7 ids of one array; every second row's overlaps with the one before."""
+    lengths = rng.integers(0, 8, count).astype(np.int32)
+    starts = (np.arange(count, dtype=np.int32) // 2) * 8
+    ids = rng.integers(0, feature.rows, 4 * count + 16).astype(np.int32)
+    weights = rng.random(len(ids)).astype(np.float32) if feature.weighted else None
+    return EncodedList(ids, starts, lengths, weights)
 
 
 def write_vocabulary(path: Path, rows: int) -> None:
@@ -88,18 +102,21 @@ def write_dataset() -> WriteDataset:
         rng = np.random.default_rng(seed)
         folder.mkdir(parents=True)
         (folder / "vocab").mkdir()
-        for feature in schema.categorical:
-            write_vocabulary(folder / "vocab" / f"{feature.name}.arrow", feature.rows)
+        rows = {feature.name: feature.rows for feature in schema.categorical}
+        rows |= {feature.name: feature.rows for feature in schema.lists if not feature.of}
+        for name, size in rows.items():
+            write_vocabulary(folder / "vocab" / f"{name}.arrow", size)
         content: dict[str, Any] = {}
         for split, sizes in (splits or {"train": (500, 300), "valid": (150,), "test": (150,)}).items():
             (folder / split).mkdir()
             shards, positives = [], 0
             for index, count in enumerate(sizes):
                 name = f"{split}/{index:05d}.arrow"
-                dense, ids, labels = random_rows(schema, count, rng)
-                write_shard(folder / name, labels, dense, ids)
+                block = random_rows(schema, count, rng)
+                assert block.labels is not None
+                write_shard(folder / name, block, schema)
                 shards.append({"file": name, "rows": count})
-                positives += int(labels.sum())
+                positives += int((block.labels[:, 0] if block.labels.ndim > 1 else block.labels).sum())
             content[split] = {"rows": sum(sizes), "positives": positives, "shards": shards}
         write_json(
             folder / "schema.json",

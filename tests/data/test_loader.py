@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.lists import list_schema, values_of
 
 from hotrow.data._order import Sequential, Shuffled
-from hotrow.data.dataset import Dataset
+from hotrow.data.dataset import Dataset, fixed_columns
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.data.raw import EncodedBlock
 from hotrow.errors import ConfigError
@@ -153,6 +156,63 @@ def _numbered(sizes: list[int]) -> list[EncodedBlock]:
         )
         first += size
     return shards
+
+
+def list_rows(batches: list[Batch], features: int) -> list[tuple[object, ...]]:
+    """Return every row with all its columns and its lists of (id, weight)."""
+    rows: list[tuple[object, ...]] = []
+    for batch in batches:
+        assert batch.lists is not None
+        assert batch.lists.weights is not None
+        assert batch.labels is not None
+        assert batch.groups is not None
+        pairs = list(zip(batch.lists.ids.tolist(), batch.lists.weights.tolist(), strict=True))
+        bags = [tuple(pairs[start:end]) for start, end in pairwise(batch.lists.offsets.tolist())]
+        assert len(bags) == features * len(batch)
+        columns = zip(
+            batch.dense.tolist(),
+            batch.ids.tolist(),
+            batch.labels.tolist(),
+            batch.groups.tolist(),
+            strict=True,
+        )
+        rows += [(*map(str, fixed), *bags[at :: len(batch)]) for at, fixed in enumerate(columns)]
+    return rows
+
+
+def stored_rows(dataset: Dataset) -> list[tuple[object, ...]]:
+    """Return the same of the shards, one row after another."""
+    rows: list[tuple[object, ...]] = []
+    for shard in dataset.shards("train"):
+        lists = [[tuple(pairs) for pairs in values_of(column)] for column in shard.lists]
+        fixed = zip(*(column.tolist() for column in fixed_columns(shard)), strict=True)
+        rows += [(*map(str, columns), *bags) for columns, *bags in zip(fixed, *lists, strict=True)]
+    return rows
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+@pytest.mark.parametrize("batch_size", [7, 64, 800])
+def test_lists_labels_and_groups_stay_with_their_rows(
+    tmp_path: Path, write_dataset: WriteDataset, batch_size: int, tasks: int
+) -> None:
+    schema = list_schema(weighted=(False, True, False), more_labels=("buy", "return")[: tasks - 1])
+    dataset = Dataset.open(write_dataset(tmp_path / "d", schema=schema))
+    stored = stored_rows(dataset)
+    assert len(set(stored)) == 800
+    sequential = _all(Loader(dataset, "train", LoaderConfig(batch_size=batch_size)))
+    assert list_rows(sequential, 3) == stored
+    config = replace(SMALL, batch_size=batch_size, block_rows=33)
+    shuffled = list_rows(_all(Loader(dataset, "train", config), 1), 3)
+    assert shuffled != stored
+    assert sorted(shuffled) == sorted(stored)
+    later = _all(Loader(dataset, "train", config), 1, start=2)
+    assert list_rows(later, 3) == shuffled[2 * batch_size :]
+
+
+def test_data_without_lists_has_none(dataset: Dataset) -> None:
+    batch = _all(Loader(dataset, "train", SMALL))[0]
+    assert batch.lists is None
+    assert batch.groups is None
 
 
 def test_the_rest_can_be_dropped_and_rows_capped(dataset: Dataset) -> None:

@@ -13,17 +13,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hotrow.data.dataset import copy_rows
-from hotrow.data.raw import EncodedBlock
+from hotrow.data._slices import join_runs, take_rows
+from hotrow.data.dataset import copy_rows, fixed_columns
+from hotrow.data.raw import EncodedBlock, EncodedList
 
 
 class Order(Protocol):
     """A visiting order of all rows of a split."""
 
-    def fill(self, position: int, out: EncodedBlock) -> None:
-        """Write the rows at ``position`` and after it in this order into all of ``out``."""
+    def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
+        """Write the rows at ``position`` and after it in this order into all of ``out``.
+
+        Returns:
+            Their M list features, a tuple for each run of rows; they stay as they are when others are filled.
+        """
 
 
 class Sequential:
@@ -37,9 +41,9 @@ class Sequential:
         self._shards = shards
         self._starts = _starts(shards)
 
-    def fill(self, position: int, out: EncodedBlock) -> None:
-        """Write the rows at ``position`` and after it into all of ``out``."""
-        copy_rows(self._shards, self._starts, position, out)
+    def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
+        """Write the rows at ``position`` and after it into all of ``out``; return their list features."""
+        return copy_rows(self._shards, self._starts, position, out)
 
 
 class Shuffled:
@@ -78,21 +82,25 @@ class Shuffled:
         self._borders = np.concatenate([[0], np.cumsum(lengths)])
         self._loaded = -1
         self._window = _empty_like(shards, 0)
+        self._lists: tuple[EncodedList, ...] = ()
         self._permutation = np.zeros(0, np.int64)
 
-    def fill(self, position: int, out: EncodedBlock) -> None:
-        """Write the rows at ``position`` and after it into all of ``out``."""
+    def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
+        """Write the rows at ``position`` and after it into all of ``out``; return their list features."""
         done, wanted = 0, out.dense.shape[0]
+        runs = []
         while done < wanted:
             window = int(np.searchsorted(self._borders, position + done, side="right")) - 1
             self._load(window)
             offset = position + done - int(self._borders[window])
             picked = self._permutation[offset : offset + wanted - done]
             here = slice(done, done + picked.size)
-            for source, target in zip(_columns(self._window), _columns(out), strict=True):
+            for source, target in zip(fixed_columns(self._window), fixed_columns(out), strict=True):
                 # With the default mode="raise", numpy would fill a buffer first; all indices are ours.
                 np.take(source, picked, axis=0, out=target[here], mode="clip")
+            runs.append(tuple(take_rows(column, picked) for column in self._lists))
             done += picked.size
+        return runs
 
     def _load(self, window: int) -> None:
         """Read the blocks of a window and draw the permutation of its rows."""
@@ -103,11 +111,12 @@ class Shuffled:
             self._window = _empty_like(self._shards, rows)
         here = slice(window * self._window_blocks, (window + 1) * self._window_blocks)
         done = 0
+        runs: list[tuple[EncodedList, ...]] = []
         for block, size in zip(self._blocks[here].tolist(), self._sizes[here].tolist(), strict=True):
-            copy_rows(
-                self._shards, self._starts, block * self._block_rows, _slice(self._window, done, done + size)
-            )
+            target = _slice(self._window, done, done + size)
+            runs += copy_rows(self._shards, self._starts, block * self._block_rows, target)
             done += size
+        self._lists = tuple(join_runs(parts) for parts in zip(*runs, strict=True))
         self._permutation = np.random.default_rng((*self._entropy, window)).permutation(rows)
         self._loaded = window
 
@@ -118,23 +127,25 @@ def _starts(shards: Sequence[EncodedBlock]) -> list[int]:
     return [0, *ends[:-1]]
 
 
-def _columns(block: EncodedBlock) -> tuple[NDArray[np.generic], ...]:
-    assert block.labels is not None
-    return block.dense, block.ids, block.labels
-
-
 def _slice(block: EncodedBlock, start: int, stop: int) -> EncodedBlock:
     assert block.labels is not None
     return EncodedBlock(
-        dense=block.dense[start:stop], ids=block.ids[start:stop], labels=block.labels[start:stop]
+        dense=block.dense[start:stop],
+        ids=block.ids[start:stop],
+        labels=block.labels[start:stop],
+        groups=None if block.groups is None else block.groups[start:stop],
     )
 
 
 def _empty_like(shards: Sequence[EncodedBlock], rows: int) -> EncodedBlock:
-    dense = shards[0].dense.shape[1] if shards else 0
-    categorical = shards[0].ids.shape[1] if shards else 0
+    """Return room for rows of these shards, without list features."""
+    if not shards:
+        return EncodedBlock(np.empty((0, 0), np.float32), np.empty((0, 0), np.int32), np.empty(0, np.float32))
+    first = shards[0]
+    assert first.labels is not None
     return EncodedBlock(
-        dense=np.empty((rows, dense), np.float32),
-        ids=np.empty((rows, categorical), np.int32),
-        labels=np.empty(rows, np.float32),
+        dense=np.empty((rows, first.dense.shape[1]), np.float32),
+        ids=np.empty((rows, first.ids.shape[1]), np.int32),
+        labels=np.empty((rows, *first.labels.shape[1:]), np.float32),
+        groups=None if first.groups is None else np.empty(rows, np.int64),
     )

@@ -9,20 +9,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hotrow.data.raw import EncodedBlock
+from hotrow.data.raw import EncodedBlock, EncodedList
+from hotrow.data.schema import ListFeature, Schema
+from hotrow.data.shards import shard_schema
 from hotrow.errors import DataError
 
 _REMEDY = "it was cut short or altered; prepare the data set again"
 
 
-def map_shard(file: Path, *, rows: int, dense: int, categorical: int) -> EncodedBlock:
-    """Map a shard: columns ``label``, ``dense`` and ``ids`` of one uncompressed record batch.
+def map_shard(file: Path, schema: Schema, *, rows: int) -> EncodedBlock:
+    """Map a shard, which is one uncompressed record batch (see :mod:`hotrow.data.shards`).
 
     Args:
         file: the Arrow IPC file.
+        schema: of its data set; says which columns there are.
         rows: rows it must have.
-        dense: N.
-        categorical: F.
 
     Returns:
         Read-only views of the mapped file, which stays mapped while they live.
@@ -33,11 +34,14 @@ def map_shard(file: Path, *, rows: int, dense: int, categorical: int) -> Encoded
     batch = _read_batch(file)
     if batch.num_rows != rows:
         raise DataError(file, f"{batch.num_rows} rows, expected {rows}; {_REMEDY}")
-    labels = _view(file, batch, "label", pa.float32(), np.float32)
+    shard = _Shard(file, batch, shard_schema(schema))
+    labels = len(schema.labels)
     return EncodedBlock(
-        dense=_view(file, batch, "dense", pa.list_(pa.float32(), dense), np.float32).reshape(rows, dense),
-        ids=_view(file, batch, "ids", pa.list_(pa.int32(), categorical), np.int32).reshape(rows, categorical),
-        labels=labels,
+        dense=shard.view("dense").reshape(rows, len(schema.dense)),
+        ids=shard.view("ids").reshape(rows, len(schema.categorical)),
+        labels=shard.view("label") if labels == 1 else shard.view("labels").reshape(rows, labels),
+        lists=tuple(shard.lists(feature) for feature in schema.lists),
+        groups=shard.view("group") if schema.group else None,
     )
 
 
@@ -54,23 +58,76 @@ def _read_batch(file: Path) -> Any:
         raise DataError(file, f"not a readable Arrow file ({error}); {_REMEDY}") from error
 
 
-def _view(file: Path, batch: Any, name: str, kind: Any, dtype: type) -> NDArray[Any]:
-    index = batch.schema.get_field_index(name)
-    found: Any = batch.schema.field(index).type if index >= 0 else None
-    # Two list types differ as soon as their items are named differently; width and items decide.
-    same = found == kind or (
-        found is not None
-        and pa.types.is_fixed_size_list(kind)
-        and pa.types.is_fixed_size_list(found)
-        and (found.list_size, found.value_type) == (kind.list_size, kind.value_type)
-    )
-    if not same:
-        raise DataError(
-            file, f"{found or 'no such column'}, expected {kind}; prepare the data set again", column=name
+class _Shard:
+    """The columns of a shard that was read.
+
+    Args:
+        file: for messages.
+        batch: its record batch.
+        expected: the Arrow schema it must have.
+    """
+
+    def __init__(self, file: Path, batch: Any, expected: Any) -> None:
+        self._file = file
+        self._batch = batch
+        self._expected = expected
+
+    def view(self, name: str) -> NDArray[Any]:
+        """Return the values of a column of numbers, or of lists of a fixed number of them."""
+        column = self._column(name)
+        return self._numbers(name, column.flatten() if pa.types.is_fixed_size_list(column.type) else column)
+
+    def lists(self, feature: ListFeature) -> EncodedList:
+        """Return a list feature, with its weights if it has any."""
+        ids, starts, lengths = self._list_view(f"list.{feature.name}")
+        if not feature.weighted:
+            return EncodedList(ids, starts, lengths)
+        name = f"weight.{feature.name}"
+        weights, *places = self._list_view(name)
+        if len(weights) != len(ids) or not all(map(np.array_equal, places, (starts, lengths))):
+            raise DataError(
+                self._file, f"other offsets or sizes than list.{feature.name}; {_REMEDY}", column=name
+            )
+        return EncodedList(ids, starts, lengths, weights)
+
+    def _list_view(self, name: str) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
+        """Return the flat values, and each row's start and length in them, known to lie within."""
+        column = self._column(name)
+        try:
+            column.validate(full=True)  # reads all offsets and sizes: a millisecond for a million rows
+        except pa.ArrowInvalid as error:
+            raise DataError(self._file, f"not usable ({error}); {_REMEDY}", column=name) from error
+        if column.null_count:
+            raise DataError(self._file, f"{column.null_count} nulls, expected none; {_REMEDY}", column=name)
+        starts, lengths = self._numbers(name, column.offsets), self._numbers(name, column.sizes)
+        return self._numbers(name, column.values), starts, lengths
+
+    def _column(self, name: str) -> Any:
+        kind = self._expected.field(name).type
+        index = self._batch.schema.get_field_index(name)
+        found: Any = self._batch.schema.field(index).type if index >= 0 else None
+        if found is None or not _is_same(found, kind):
+            raise DataError(
+                self._file,
+                f"{found or 'no such column'}, expected {kind}; prepare the data set again",
+                column=name,
+            )
+        return self._batch.column(index)
+
+    def _numbers(self, name: str, values: Any) -> NDArray[Any]:
+        if values.null_count:
+            raise DataError(self._file, f"{values.null_count} nulls, expected none; {_REMEDY}", column=name)
+        view: NDArray[Any] = values.to_numpy(zero_copy_only=True)
+        return view
+
+
+def _is_same(found: Any, expected: Any) -> bool:
+    """Whether types are the same. Of list types kind, width and items decide, not what items are called."""
+    if pa.types.is_fixed_size_list(expected):
+        return pa.types.is_fixed_size_list(found) and (found.list_size, found.value_type) == (
+            expected.list_size,
+            expected.value_type,
         )
-    column = batch.column(index)
-    values = column.flatten() if pa.types.is_fixed_size_list(kind) else column
-    if values.null_count:
-        raise DataError(file, f"{values.null_count} nulls, expected none; {_REMEDY}", column=name)
-    view: NDArray[Any] = values.to_numpy(zero_copy_only=True)
-    return view.astype(dtype, copy=False)
+    if pa.types.is_list_view(expected):
+        return pa.types.is_list_view(found) and bool(found.value_type == expected.value_type)
+    return bool(found == expected)

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from hotrow.data.manifest import ShardInfo, SplitInfo
+from hotrow.data.raw import EncodedBlock
+from hotrow.data.schema import Schema
 from hotrow.data.shards import SHARD_ROWS, write_shard
 from hotrow.data.stage import Stage
 from hotrow.files import sha256_file
@@ -22,6 +24,7 @@ _MAX_THREADS = 2  # each holds one shard in memory
 def write_splits(
     stage: Stage,
     ranges: Mapping[str, range],
+    schema: Schema,
     folder: Path,
     *,
     show_progress: bool,
@@ -31,6 +34,7 @@ def write_splits(
     Args:
         stage: all accepted rows, with ids.
         ranges: the rows of each split.
+        schema: of the data set.
         folder: takes one folder a split.
         show_progress: report progress on standard error.
     """
@@ -47,7 +51,7 @@ def write_splits(
         progress("write", stage.rows, "rows", show=show_progress) as bar,
         ThreadPoolExecutor(threads) as pool,
     ):
-        written = pool.map(lambda part: _write_shard(stage, folder, *part), parts)
+        written = pool.map(lambda part: _write_shard(stage, schema, folder, *part), parts)
         for (name, _, rows), (shard, positives) in zip(parts, written, strict=True):
             found[name].append((shard, positives))
             bar.advance(len(rows))
@@ -61,7 +65,9 @@ def write_splits(
     }
 
 
-def _write_shard(stage: Stage, folder: Path, split: str, number: int, rows: range) -> tuple[ShardInfo, int]:
+def _write_shard(
+    stage: Stage, schema: Schema, folder: Path, split: str, number: int, rows: range
+) -> tuple[ShardInfo, int]:
     """Write one shard; return what the manifest says of it, and its positive labels."""
     labels = stage.labels(rows.start, rows.stop)
     ids = np.empty((len(rows), stage.num_categorical), dtype=np.int32)
@@ -71,5 +77,7 @@ def _write_shard(stage: Stage, folder: Path, split: str, number: int, rows: rang
         ids[start - rows.start : stop - rows.start] = columns.T
     name = f"{split}/{number:06d}.arrow"
     path = folder / name
-    write_shard(path, labels.astype(np.float32), stage.dense(rows.start, rows.stop), ids)
+    write_shard(
+        path, EncodedBlock(stage.dense(rows.start, rows.stop), ids, labels.astype(np.float32)), schema
+    )
     return ShardInfo(file=name, rows=len(rows), sha256=sha256_file(path)), int(np.count_nonzero(labels))

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hotrow.data._shard import map_shard
-from hotrow.data.raw import EncodedBlock
+from hotrow.data._slices import take_rows
+from hotrow.data.raw import EncodedBlock, EncodedList
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, DataError
 from hotrow.files import read_json
@@ -90,11 +92,7 @@ class Dataset:
             ConfigError: there is no such split.
             DataError: a shard is missing, cut short or does not fit the schema.
         """
-        dense, categorical = len(self.schema.dense), len(self.schema.categorical)
-        return tuple(
-            map_shard(shard.file, rows=shard.rows, dense=dense, categorical=categorical)
-            for shard in self._of(split)
-        )
+        return tuple(map_shard(shard.file, self.schema, rows=shard.rows) for shard in self._of(split))
 
     def fingerprint(self) -> str:
         """Return a short digest that two data sets share only when they hold the same rows.
@@ -122,28 +120,40 @@ class Dataset:
         return self._splits[split]
 
 
-def copy_rows(shards: Sequence[EncodedBlock], starts: Sequence[int], first: int, out: EncodedBlock) -> None:
+def copy_rows(
+    shards: Sequence[EncodedBlock], starts: Sequence[int], first: int, out: EncodedBlock
+) -> list[tuple[EncodedList, ...]]:
     """Copy consecutive rows of a split, across shard borders, into ``out`` (all of its rows).
 
     Args:
         shards: the split's shards.
         starts: row of the split at which each shard starts.
         first: first row of the split to copy.
-        out: where to; its labels must not be None.
+        out: where to, but for list features; its labels must not be None.
+
+    Returns:
+        The M list features of these rows, a tuple for each shard they lie in, not copied.
     """
     index = int(np.searchsorted(np.asarray(starts), first, side="right")) - 1
     done, wanted = 0, out.dense.shape[0]
+    runs = []
     while done < wanted:
         shard, offset = shards[index], first + done - starts[index]
         count = min(wanted - done, shard.dense.shape[0] - offset)
         here, there = slice(done, done + count), slice(offset, offset + count)
-        out.dense[here] = shard.dense[there]
-        out.ids[here] = shard.ids[there]
-        assert out.labels is not None
-        assert shard.labels is not None
-        out.labels[here] = shard.labels[there]
+        for source, target in zip(fixed_columns(shard), fixed_columns(out), strict=True):
+            target[here] = source[there]
+        runs.append(tuple(take_rows(column, there) for column in shard.lists))
         done += count
         index += 1
+    return runs
+
+
+def fixed_columns(block: EncodedBlock) -> tuple[NDArray[Any], ...]:
+    """Return the columns that have the same number of values in every row: all but list features."""
+    assert block.labels is not None
+    columns = (block.dense, block.ids, block.labels)
+    return columns if block.groups is None else (*columns, block.groups)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from hotrow.data._order import Order, Sequential, Shuffled
 from hotrow.data._prefetch import Prefetch
 from hotrow.data.dataset import Dataset
+from hotrow.data.jagged import to_jagged
 from hotrow.data.raw import EncodedBlock
 from hotrow.errors import ConfigError
 from hotrow.types import Batch
@@ -72,8 +73,7 @@ class Loader:
     def __init__(self, dataset: Dataset, split: str, config: LoaderConfig | None = None) -> None:
         self.config = config or LoaderConfig()
         self._shards = dataset.shards(split)
-        self._dense = len(dataset.schema.dense)
-        self._categorical = len(dataset.schema.categorical)
+        self._schema = dataset.schema
         available = dataset.rows(split)
         self.available = min(available, self.config.max_rows or available)
 
@@ -106,15 +106,27 @@ class Loader:
         order = self._order(epoch)
         size = self.config.batch_size
         for position in range(start * size, self.rows, size):
-            # torch.empty aligns to 64 bytes. Matrix products may round differently at another
-            # alignment, so this is part of "the same seed gives the same bits".
-            rows = min(size, self.rows - position)
-            dense_BN = torch.empty((rows, self._dense), dtype=torch.float32)
-            ids_BF = torch.empty((rows, self._categorical), dtype=torch.int32)
-            labels_B = torch.empty(rows, dtype=torch.float32)
-            block = EncodedBlock(dense=dense_BN.numpy(), ids=ids_BF.numpy(), labels=labels_B.numpy())
-            order.fill(position, block)
-            yield Batch(dense=dense_BN, ids=ids_BF, labels=labels_B)
+            batch, block = self._empty(min(size, self.rows - position))
+            runs = order.fill(position, block)
+            yield replace(batch, lists=to_jagged(runs)) if self._schema.lists else batch
+
+    def _empty(self, rows: int) -> tuple[Batch, EncodedBlock]:
+        """Return a batch to be filled, without list features, and the same as arrays."""
+        # torch.empty aligns to 64 bytes. Matrix products may round differently at another
+        # alignment, so this is part of "the same seed gives the same bits".
+        schema = self._schema
+        tasks = len(schema.labels)
+        dense_BN = torch.empty((rows, len(schema.dense)), dtype=torch.float32)
+        ids_BF = torch.empty((rows, len(schema.categorical)), dtype=torch.int32)
+        labels = torch.empty(rows if tasks == 1 else (rows, tasks), dtype=torch.float32)
+        groups_B = torch.empty(rows, dtype=torch.int64) if schema.group else None
+        block = EncodedBlock(
+            dense=dense_BN.numpy(),
+            ids=ids_BF.numpy(),
+            labels=labels.numpy(),
+            groups=None if groups_B is None else groups_B.numpy(),
+        )
+        return Batch(dense=dense_BN, ids=ids_BF, labels=labels, groups=groups_B), block
 
     def _order(self, epoch: int) -> Order:
         if not self.config.shuffle:

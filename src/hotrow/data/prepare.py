@@ -123,11 +123,11 @@ def prepare(
         features, summaries = encode_features(
             readings.stage, features, folder, train=ranges["train"], show_progress=show_progress
         )
-        splits = write_splits(readings.stage, ranges, folder, show_progress=show_progress)
-        readings.stage.remove()
         schema = Schema(
             format=log_format.name, label=log_format.label, dense=log_format.dense, categorical=features
         )
+        splits = write_splits(readings.stage, ranges, schema, folder, show_progress=show_progress)
+        readings.stage.remove()
         Manifest(schema=schema, splits=splits, sources=readings.sources, options=to_mapping(config)).save(
             folder
         )

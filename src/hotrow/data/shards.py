@@ -1,7 +1,10 @@
 """Shards of a prepared split: Arrow IPC files that are mapped into memory as they are.
 
-One record batch, uncompressed: ``label`` float32, ``dense`` fixed-size list of N float32, ``ids``
-fixed-size list of F int32. The values of each column are one contiguous row-major array.
+One record batch, uncompressed: ``label`` float32 (of K > 1 labels: ``labels``, fixed-size list of K
+float32), ``dense`` fixed-size list of N float32, ``ids`` fixed-size list of F int32; for each list
+feature ``list.NAME``, list view of int32, and if it is weighted ``weight.NAME``, list view of float32
+with the same offsets and sizes; ``group`` int64 if the schema names a group. The values of each column
+are one contiguous row-major array; rows of a list view are slices of it that may overlap.
 """
 
 from __future__ import annotations
@@ -13,41 +16,64 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hotrow.data.raw import EncodedBlock, EncodedList
+from hotrow.data.schema import Schema
+
 SHARD_ROWS = 1 << 20
 
 
-def shard_schema(num_dense: int, num_categorical: int) -> Any:
+def shard_schema(schema: Schema) -> Any:
     """Return the Arrow schema of a shard."""
-    return pa.schema(
-        [
-            pa.field("label", pa.float32(), nullable=False),
-            pa.field(
-                "dense", pa.list_(pa.field("item", pa.float32(), nullable=False), num_dense), nullable=False
-            ),
-            pa.field(
-                "ids", pa.list_(pa.field("item", pa.int32(), nullable=False), num_categorical), nullable=False
-            ),
-        ]
-    )
+    labels = len(schema.labels)
+    columns = [
+        ("label", pa.float32()) if labels == 1 else ("labels", pa.list_(_item(pa.float32()), labels)),
+        ("dense", pa.list_(_item(pa.float32()), len(schema.dense))),
+        ("ids", pa.list_(_item(pa.int32()), len(schema.categorical))),
+    ]
+    for feature in schema.lists:
+        columns.append((f"list.{feature.name}", pa.list_view(_item(pa.int32()))))
+        if feature.weighted:
+            columns.append((f"weight.{feature.name}", pa.list_view(_item(pa.float32()))))
+    if schema.group:
+        columns.append(("group", pa.int64()))
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns])
 
 
-def write_shard(
-    path: Path, labels: NDArray[np.float32], dense: NDArray[np.float32], ids: NDArray[np.int32]
-) -> None:
+def write_shard(path: Path, block: EncodedBlock, schema: Schema) -> None:
     """Write one shard.
 
     Args:
         path: the new file.
-        labels: (B,).
-        dense: (B, N).
-        ids: (B, F).
+        block: its rows, with labels, and groups if the schema names a group.
+        schema: of the data set.
     """
-    schema = shard_schema(dense.shape[1], ids.shape[1])
-    columns = [
-        pa.array(labels),
-        pa.FixedSizeListArray.from_arrays(pa.array(dense.reshape(-1)), type=schema.field("dense").type),
-        pa.FixedSizeListArray.from_arrays(pa.array(ids.reshape(-1)), type=schema.field("ids").type),
-    ]
-    batch = pa.record_batch(columns, schema=schema)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    assert block.labels is not None
+    values: list[NDArray[Any] | tuple[EncodedList, NDArray[Any]]] = [block.labels, block.dense, block.ids]
+    for feature, column in zip(schema.lists, block.lists, strict=True):
+        values.append((column, column.ids))
+        if feature.weighted:
+            assert column.weights is not None
+            values.append((column, column.weights))
+    if schema.group:
+        assert block.groups is not None
+        values.append(block.groups)
+    found = shard_schema(schema)
+    arrays = [_array(value, field.type) for value, field in zip(values, found, strict=True)]
+    batch = pa.record_batch(arrays, schema=found)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, found) as writer:
         writer.write_batch(batch)
+
+
+def _item(kind: Any) -> Any:
+    return pa.field("item", kind, nullable=False)
+
+
+def _array(values: NDArray[Any] | tuple[EncodedList, NDArray[Any]], kind: Any) -> Any:
+    """Return the Arrow array of a column, without a copy where types are right."""
+    if isinstance(values, tuple):
+        rows, flat = values
+        starts, sizes = (pa.array(part.astype(np.int32, copy=False)) for part in (rows.starts, rows.lengths))
+        return pa.ListViewArray.from_arrays(starts, sizes, pa.array(flat), type=kind)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=kind)
+    return pa.array(values)
