@@ -71,6 +71,26 @@ def read_integers(
     Returns:
         The values as float64, NaN where the field is empty, and which fields are malformed.
     """
+    whole, malformed = _magnitudes(words, ends, lengths, is_negative)
+    value = whole.astype(np.float64)
+    np.negative(value, out=value, where=is_negative)
+    np.copyto(value, np.nan, where=lengths == 0)
+    return value, malformed
+
+
+def read_int64(
+    words: Words, ends: Positions, lengths: Positions, is_negative: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read the same fields without rounding: int64, 0 where the field is empty."""
+    value, malformed = _magnitudes(words, ends, lengths, is_negative)
+    np.negative(value, out=value, where=is_negative)
+    return value, malformed
+
+
+def _magnitudes(
+    words: Words, ends: Positions, lengths: Positions, is_negative: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read digits without their sign; 0 where the field is empty."""
     digits = lengths - is_negative
     word = _last_digits(words, ends, digits)
     malformed = _not_decimal(word)
@@ -84,10 +104,7 @@ def read_integers(
             malformed[wide] |= _not_decimal(more)
             _combine(more, 10)
             word[wide] += more * np.uint64(weight)
-    value = word.view(np.int64).astype(np.float64)
-    np.negative(value, out=value, where=is_negative)
-    np.copyto(value, np.nan, where=lengths == 0)
-    return value, malformed
+    return word.view(np.int64), malformed
 
 
 def _last_digits(words: Words, ends: Positions, lengths: Positions) -> Words:

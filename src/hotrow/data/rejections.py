@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -69,6 +69,7 @@ class Rejections:
         ends: (X,) one past its last byte.
         data: the block's text.
         kinds: what can be wrong with a row of this format.
+        separator: what separates the columns of a line.
     """
 
     lines: NDArray[np.int64]
@@ -77,6 +78,7 @@ class Rejections:
     ends: NDArray[np.int64]
     data: bytes
     kinds: tuple[Reason, ...]
+    separator: bytes = b"\t"
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -86,11 +88,11 @@ class Rejections:
             self.lines.tolist(), self.reasons.tolist(), self.starts.tolist(), self.ends.tolist(), strict=True
         ):
             kind, text = self.kinds[reason], self.data[start:end].removesuffix(b"\r")
-            yield Rejection(line, kind.name, kind.column, _detail(kind, text), text)
+            yield Rejection(line, kind.name, kind.column, _detail(kind, text, self.separator), text)
 
     def shifted(self, lines: int) -> Rejections:
         """Return the same rejections ``lines`` further down the file."""
-        return Rejections(self.lines + lines, self.reasons, self.starts, self.ends, self.data, self.kinds)
+        return replace(self, lines=self.lines + lines)
 
     def counts(self) -> Counter[str]:
         """Return how many rows were rejected for each reason."""
@@ -102,11 +104,11 @@ class Rejections:
         return total
 
 
-def _detail(kind: Reason, text: bytes) -> str:
+def _detail(kind: Reason, text: bytes, separator: bytes) -> str:
     if kind.index >= 0:
-        found = repr(_shorten(text.split(b"\t")[kind.index]).decode("utf-8", "backslashreplace"))
+        found = repr(_shorten(text.split(separator)[kind.index]).decode("utf-8", "backslashreplace"))
     elif kind.name == "column_count":
-        count = text.count(b"\t") + 1
+        count = text.count(separator) + 1
         found = f"{count} column{'s' if count > 1 else ''}" if text else "an empty line"
     else:
         found = "a longer one"

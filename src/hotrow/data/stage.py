@@ -22,7 +22,11 @@ from hotrow.data.schema import KeyType
 from hotrow.errors import InternalError
 
 _BUFFER_BYTES = 1 << 18  # of each file being written: fewer, larger writes
-_KEY_TYPES: dict[KeyType, np.dtype[Any]] = {"hex32": np.dtype(np.uint32)}
+_KEY_TYPES: dict[KeyType, np.dtype[Any]] = {
+    "hex32": np.dtype(np.uint32),
+    "integer": np.dtype(np.uint64),
+    "text": np.dtype(np.uint64),
+}
 
 
 @dataclass(frozen=True, slots=True)

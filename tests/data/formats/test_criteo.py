@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow.data._lines import MAX_LINE_BYTES
-from hotrow.data.formats import RawFormat, format_names, get_format
+from hotrow.data.formats import RawFormat, TableFormat, find_format, format_names, get_format
 from hotrow.data.formats.criteo import CATEGORICAL_NAMES, DENSE_NAMES, Criteo
 from hotrow.data.raw import MISSING_KEY
 from hotrow.errors import ConfigError, DataError
@@ -227,10 +227,14 @@ def test_an_unknown_column_is_refused() -> None:
 
 
 def test_formats_are_found_by_name() -> None:
-    assert "criteo" in format_names()
+    assert {"criteo", "movielens"} <= set(format_names())
     for name in format_names():
-        found = get_format(name)
-        assert isinstance(found, RawFormat)
+        found = find_format(name)
+        assert isinstance(found, RawFormat | TableFormat)
         assert found.name == name
     with pytest.raises(ConfigError, match="format: got 'crito', expected one of criteo"):
-        get_format("crito")
+        find_format("crito")
+    with pytest.raises(
+        ConfigError, match="format: got 'movielens', expected a format whose logs are streamed"
+    ):
+        get_format("movielens")

@@ -20,6 +20,7 @@ __all__ = [
 
 _FORMATS = {
     "criteo": ("hotrow.data.formats.criteo", "Criteo"),
+    "movielens": ("hotrow.data.formats.movielens", "MovieLens"),
 }
 
 
