@@ -13,10 +13,10 @@ from typing import Final
 import torch
 from tests.conformance.batches import make_batch
 from tests.conformance.building import build
-from tests.conformance.cases import PLAIN
+from tests.conformance.cases import PAIR, PLAIN
 from torch import Tensor
 
-from hotrow.models import DLRM, RankingModel, preset
+from hotrow.models import DLRM, NCF, RankingModel, preset
 from hotrow.types import Batch, Inputs
 
 TABLE_LR = 0.1
@@ -82,6 +82,13 @@ def without_products(model: RankingModel) -> None:
     model.interact.register_forward_hook(keep_first)
 
 
+def summing(model: RankingModel) -> None:
+    """Let GMF sum the two embeddings instead of multiplying them."""
+    assert isinstance(model, NCF)
+    model.product = torch.add  # type: ignore[assignment,method-assign]
+
+
 RULES: Final = (
     Rule(model="dlrm", preset="dlrm-small", inputs=PLAIN, label=parities_differ, without=without_products),
+    Rule(model="ncf", preset="ncf-gmf", inputs=PAIR, label=parities_differ, without=summing),
 )

@@ -16,10 +16,12 @@ from hotrow.types import Batch
 
 def ids_by_table(config: ModelConfig, batch: Batch) -> Iterator[tuple[str, Tensor]]:
     """Yield for each table and each feature that is looked up in it the ids of a batch."""
-    features = len(config.inputs().names)
+    inputs = config.inputs()
+    names = (*inputs.names, *(feature.name for feature in inputs.lists))
     columns = [*batch.ids.t(), *(torch.cat(bags) for bags in split_lists(batch))]
-    for index, feature in enumerate(config.features()):
-        yield feature.table, columns[index % (features + len(config.lists))]
+    of_name = dict(zip(names, columns, strict=True))
+    for feature in config.features():
+        yield feature.table, of_name[feature.name.rpartition(".")[2]]
 
 
 def test_gradient_reaches_every_network_parameter(case: Case) -> None:

@@ -17,11 +17,16 @@ def models(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
     from dataclasses import asdict
 
-    from hotrow.models import config_type, paper_inputs, preset, presets
+    from hotrow.models import config_type, model_name, paper_inputs, preset, presets
 
     set_up_logging(verbose)
     zoo = [
-        {"name": name, "paper": config_type(name).paper, **asdict(preset(name, paper_inputs(name)).facts())}
+        {
+            "name": name,
+            "model": model_name(name),
+            "paper": config_type(name).paper,
+            **asdict(preset(name, paper_inputs(name)).facts()),
+        }
         for name in presets()
     ]
     show({"models": zoo}, as_json=as_json, text=_text(zoo))
@@ -31,7 +36,7 @@ def _text(zoo: list[dict[str, object]]) -> str:
     from hotrow.units import format_bytes, format_count
 
     def row(entry: dict[str, object]) -> tuple[str, ...]:
-        numbers = {key: float(str(entry[key])) for key in entry if key not in ("name", "paper")}
+        numbers = {key: float(str(entry[key])) for key in entry if key not in ("name", "model", "paper")}
         return (
             str(entry["name"]),
             format_count(numbers["parameters"]),

@@ -263,16 +263,15 @@ class EmbeddingTables(nn.Module):
         checksums = self._of_each_table("checksums") if self._checks else None
         return sparse_embedding_bag(weights, self._layout, bags, checksums=checksums, backend=self._wanted)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _embed_uncompiled(self, bags: Bags, weights: list[Tensor]) -> Embedded:
-        """Look up with sparse gradients or checks, which torch.compile does not know: the graph breaks."""
-        return self._embed_unfused(bags, weights)
-
     def _embed_compiled(self, bags: Bags, weights: list[Tensor]) -> Embedded:
         ids = (bags.ids, bags.offsets, bags.weights)
         if self._checks or (self._optimizer is None and self._trains and torch.is_grad_enabled()):
-            result: Embedded = self._embed_uncompiled(bags, weights)
-            return result
+            from hotrow.embedding._uncompiled import uncompiled_embedding_bag
+
+            checksums = self._of_each_table("checksums") if self._checks else None
+            return uncompiled_embedding_bag(
+                weights, self._layout, bags, checksums=checksums, backend=self._wanted
+            )
         optimizer = self._optimizer if self.training and torch.is_grad_enabled() else None
         if optimizer is None or torch.compiler.is_exporting():
             return Embedded(*library.embedding_bag(weights, *ids, self._layout_text, self._wanted))

@@ -4,6 +4,7 @@ optimizers, devices and files are other packages' concern.
 
 from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingModel, input_fields
 from hotrow.models.dlrm import DLRM, DLRMConfig
+from hotrow.models.ncf import NCF, NCFConfig, ncf_config
 from hotrow.models.registry import (
     build_model,
     config_type,
@@ -18,15 +19,18 @@ from hotrow.models.registry import (
 
 __all__ = [
     "DLRM",
+    "NCF",
     "DLRMConfig",
     "MisfitError",
     "ModelConfig",
     "ModelFacts",
+    "NCFConfig",
     "RankingModel",
     "build_model",
     "config_type",
     "input_fields",
     "model_name",
+    "ncf_config",
     "paper_inputs",
     "preset",
     "presets",

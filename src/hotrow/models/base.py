@@ -14,7 +14,7 @@ from hotrow.embedding.lookup import Lookup
 from hotrow.errors import ConfigError
 from hotrow.kernels.row_formats import RowFormat, row_bytes
 from hotrow.layers.bags import all_bags
-from hotrow.types import Batch, Inputs, ListInput
+from hotrow.types import Batch, Inputs, Jagged, ListInput
 
 LINEAR = "linear."
 """What the names of the tables of width 1, of models with a linear part, start with."""
@@ -134,7 +134,7 @@ class ModelConfig(ABC):
         return tuple(found)
 
     def inputs(self) -> Inputs:
-        """Return the inputs that the model takes."""
+        """Return the inputs of its data; what it looks at is ``features()`` and ``num_dense``."""
         categorical = self.main_tables[: self.num_categorical]
         return Inputs(
             num_dense=self.num_dense,
@@ -224,8 +224,12 @@ class RankingModel(nn.Module, ABC):
         return self(batch), None
 
     def embed(self, batch: Batch) -> Lookup:
-        """Look up all features of a batch."""
-        return self.embeddings.lookup(all_bags(batch, copies=self._copies))
+        """Look up a batch."""
+        return self.embeddings.lookup(self.bags(batch))
+
+    def bags(self, batch: Batch) -> Tensor | Jagged:
+        """Return the ids that are looked up, those of ``config.features()`` in their order."""
+        return all_bags(batch, copies=self._copies)
 
     def dense_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of the networks: everything but the embedding tables."""

@@ -34,6 +34,11 @@ def dlrm_rmc3_inputs() -> Inputs:
     return _bags(num_dense=2560, bags=10, length=20, rows=2_000_000)
 
 
+def ncf_inputs() -> Inputs:
+    """Return NCF's inputs in DeepRecSys: users and items in tables of 140k and 28k rows."""
+    return Inputs(num_dense=0, names=("user", "item"), rows=(140_000, 28_000))
+
+
 def _bags(*, num_dense: int, bags: int, length: int, rows: int) -> Inputs:
     names = [f"bag{number}" for number in range(1, bags + 1)]
     lists = (
