@@ -16,7 +16,7 @@ from tests.conformance.building import build
 from tests.conformance.cases import PAIR, PLAIN
 from torch import Tensor
 
-from hotrow.models import DLRM, NCF, RankingModel, preset
+from hotrow.models import DLRM, NCF, DCNv2, RankingModel, preset
 from hotrow.types import Batch, Inputs
 
 TABLE_LR = 0.1
@@ -33,8 +33,8 @@ class Rule:
         preset: what is fitted.
         inputs: of the examples.
         label: from examples to labels, (B,) or (B, K).
-        without: builds the model without its special part; None: see ``reason``.
-        reason: why there is no ablation, or what is special.
+        without: builds the model without its special part; None where it has none that
+            decides it.
         steps: of 128 examples.
         learnt: AUC that the model reaches, for every task.
         missed: AUC that the ablation stays below, for the last task.
@@ -88,7 +88,29 @@ def summing(model: RankingModel) -> None:
     model.product = torch.add  # type: ignore[assignment,method-assign]
 
 
+def product_is_positive(batch: Batch) -> Tensor:
+    """Label by the sign of a product of three: two ids' signs and a dense feature."""
+    signs = batch.ids[:, :2] % 2 * 2 - 1
+    return (signs[:, 0] * signs[:, 1] * batch.dense[:, 0] > 0).float()
+
+
+def without_crosses(model: RankingModel) -> None:
+    """Hand on what DCN-v2's crosses take: the deep network is left to find products."""
+    assert isinstance(model, DCNv2)
+    model.cross.register_forward_hook(lambda module, inputs, out: inputs[0])
+
+
 RULES: Final = (
+    Rule(
+        model="dcnv2",
+        preset="dcnv2-small",
+        inputs=PLAIN,
+        label=product_is_positive,
+        without=without_crosses,
+        steps=170,
+    ),
     Rule(model="dlrm", preset="dlrm-small", inputs=PLAIN, label=parities_differ, without=without_products),
     Rule(model="ncf", preset="ncf-gmf", inputs=PAIR, label=parities_differ, without=summing),
+    # No ablation: without its factorisation machines, Wukong's last network finds products as fast.
+    Rule(model="wukong", preset="wukong-small", inputs=PLAIN, label=parities_differ, without=None),
 )

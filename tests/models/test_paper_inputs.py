@@ -21,3 +21,11 @@ def test_published_sizes_come_out(name: str, gigabytes: float, megaflop: float, 
     assert facts.table_bytes / 1e9 == pytest.approx(gigabytes, abs=0.005)
     assert float(f"{facts.flop_per_item / 1e6:.2g}") == megaflop
     assert float(f"{facts.gathered_bytes_per_item / 1024:.2g}") == kibibytes
+
+
+def test_mlperf() -> None:
+    config = preset("dcnv2-mlperf", paper_inputs("dcnv2-mlperf"))
+    facts = config.facts()
+    assert sum(feature.length for feature in config.lists) == 214
+    assert facts.table_bytes / 2**30 == pytest.approx(97, abs=0.5)
+    assert facts.gathered_bytes_per_item == 214 * 128 * 4

@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.initial import xavier_linear
+
 
 class MLP(nn.Module):
     """Linear layers with ReLU between them: x -> relu(W x + b) -> ... -> W x + b.
@@ -46,9 +48,7 @@ def mlp_parameters(sizes: Sequence[int]) -> int:
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
-    assert isinstance(linear, nn.Linear)
+    linear = xavier_linear(inputs, outputs, generator)
     with torch.no_grad():
-        linear.weight.normal_(0.0, math.sqrt(2.0 / (inputs + outputs)), generator=generator)
         linear.bias.normal_(0.0, math.sqrt(1.0 / outputs), generator=generator)
     return linear

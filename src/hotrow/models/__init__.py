@@ -3,6 +3,7 @@ optimizers, devices and files are other packages' concern.
 """  # noqa: D205
 
 from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingModel, input_fields
+from hotrow.models.dcnv2 import DCNv2, DCNv2Config
 from hotrow.models.dlrm import DLRM, DLRMConfig
 from hotrow.models.ncf import NCF, NCFConfig, ncf_config
 from hotrow.models.registry import (
@@ -16,16 +17,21 @@ from hotrow.models.registry import (
     register,
     register_preset,
 )
+from hotrow.models.wukong import Wukong, WukongConfig
 
 __all__ = [
     "DLRM",
     "NCF",
+    "DCNv2",
+    "DCNv2Config",
     "DLRMConfig",
     "MisfitError",
     "ModelConfig",
     "ModelFacts",
     "NCFConfig",
     "RankingModel",
+    "Wukong",
+    "WukongConfig",
     "build_model",
     "config_type",
     "input_fields",

@@ -82,11 +82,12 @@ class ModelConfig(ABC):
 
     def with_width(self, width: int) -> Self:
         """Return the configuration with tables of another width D, and what follows from it."""
-        tables = tuple(
-            table if table.name.startswith(LINEAR) and self.has_linear else replace(table, width=width)
-            for table in self.tables
-        )
-        return replace(self, tables=tables)
+        return replace(self, tables=self.tables_of_width(width))
+
+    def tables_of_width(self, width: int) -> tuple[TableConfig, ...]:
+        """Return the tables with another width D; those of a linear part stay."""
+        linear = self.tables[len(self.main_tables) :]
+        return (*(replace(table, width=width) for table in self.main_tables), *linear)
 
     @property
     def has_linear(self) -> bool:

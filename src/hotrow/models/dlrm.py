@@ -62,8 +62,7 @@ class DLRMConfig(ModelConfig):
 
     def with_width(self, width: int) -> Self:
         """Return the configuration with tables, and the bottom network's output, of another width D."""
-        tables = tuple(replace(table, width=width) for table in self.tables)
-        return replace(self, tables=tables, bottom=(*self.bottom[:-1], width))
+        return replace(self, tables=self.tables_of_width(width), bottom=(*self.bottom[:-1], width))
 
     @property
     def bottom_sizes(self) -> tuple[int, ...]:

@@ -12,6 +12,13 @@ KAGGLE_ROWS: Final = (
 )
 """Tables of facebookresearch/dlrm for the Criteo Kaggle data set."""
 
+MLPERF_ROWS: Final = (
+    *(40000000, 39060, 17295, 7424, 20265, 3, 7122, 1543, 63, 40000000, 3067956, 405282, 10),
+    *(2209, 11938, 155, 4, 976, 14, 40000000, 40000000, 40000000, 590152, 12973, 108, 36),
+)
+MLPERF_LENGTHS: Final = (3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1)
+"""Tables and lookups of MLPerf's DLRM-v2 (mlcommons/training, recommendation_v2/torchrec_dlrm)."""
+
 
 def criteo_kaggle() -> Inputs:
     """Return the inputs of the Criteo Kaggle data set: 13 dense features, 26 tables, 33.8M rows."""
@@ -37,6 +44,16 @@ def dlrm_rmc3_inputs() -> Inputs:
 def ncf_inputs() -> Inputs:
     """Return NCF's inputs in DeepRecSys: users and items in tables of 140k and 28k rows."""
     return Inputs(num_dense=0, names=("user", "item"), rows=(140_000, 28_000))
+
+
+def mlperf_dcnv2() -> Inputs:
+    """Return MLPerf's inputs: 13 dense features, 26 bags of 214 ids in all, 204M rows."""
+    pairs = zip(MLPERF_ROWS, MLPERF_LENGTHS, strict=True)
+    lists = (
+        ListInput(name=f"C{i}", kind="bag", table=f"C{i}", rows=rows, length=length, pooling="sum")
+        for i, (rows, length) in enumerate(pairs, start=1)
+    )
+    return Inputs(num_dense=13, names=(), rows=(), lists=tuple(lists))
 
 
 def _bags(*, num_dense: int, bags: int, length: int, rows: int) -> Inputs:
