@@ -66,6 +66,10 @@ def test_options_reach_the_data_set(log: Path, tmp_path: Path, monkeypatch: pyte
         "hash": {"C3": 9, "C4": 10},
         "strict": False,
     }
+    same = ("--set", "min_count=3", "--set", "hash_rows=50", "--set", "split=rows", "--hash", "C3=9")
+    assert hotrow(monkeypatch, "prepare", "criteo", log, "--out", tmp_path / "same", *same) == 0
+    options_written["hash"] = {"C3": 9}
+    assert json.loads((tmp_path / "same" / "schema.json").read_text())["options"] == options_written
     assert hotrow(monkeypatch, "prepare", "criteo", log, "--out", out) == 2
     assert hotrow(monkeypatch, "prepare", "criteo", log, "--out", out, "--overwrite") == 0
 
@@ -78,10 +82,15 @@ def test_options_reach_the_data_set(log: Path, tmp_path: Path, monkeypatch: pyte
         (("criteo", "{log}", "--hash", "C3"), "error: --hash: got 'C3', expected FEATURE=ROWS"),
         (("criteo", "{log}", "--hash", "C3=many"), "error: --hash: got 'C3=many', expected FEATURE=ROWS"),
         (("criteo", "{log}", "--min-count", "0"), "error: min_count: got 0, expected at least 1"),
+        (
+            ("criteo", "{log}", "--set", "like_at=4"),
+            "error: like_at: got '4', expected one of the fields split",
+        ),
+        (("criteo", "{log}", "--set", "split"), "error: --set: got 'split', expected key=value"),
         (("criteo", "{log}.gz"), "log.txt.gz: not found, expected a raw log"),
         (("criteo", "{log}", "--strict"), "log.txt, line 701: found 1 column, expected 40 columns"),
     ],
-    ids=["format", "split", "hash", "hash rows", "min count", "missing", "strict"],
+    ids=["format", "split", "hash", "hash rows", "min count", "setting", "no value", "missing", "strict"],
 )
 def test_mistakes_are_told_in_one_line(
     log: Path,

@@ -45,7 +45,10 @@ def list_schema(
         format="criteo",
         label="label",
         dense=(DenseFeature(name="age"),),
-        categorical=(CategoricalFeature(name="user", rows=20), CategoricalFeature(name="item", rows=30)),
+        categorical=(
+            CategoricalFeature(name="user", rows=20, key_type="integer"),
+            CategoricalFeature(name="item", rows=30, key_type="integer"),
+        ),
         lists=tuple(
             ListFeature(
                 name=f"list{at}",

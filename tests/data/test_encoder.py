@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.lists import values_of
 
 from hotrow.data.encoder import Encoder, encode_dense
 from hotrow.data.hashing import hash_rows, hash_salt
-from hotrow.data.raw import MISSING_KEY, RawBlock
-from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
+from hotrow.data.raw import MISSING_KEY, RawBlock, RawList
+from hotrow.data.schema import CategoricalFeature, DenseFeature, ListFeature, Schema
 from hotrow.data.vocabulary import Vocabulary
 from hotrow.errors import MissingFileError, SchemaMismatchError
 from hotrow.kernels.dispatch import Backend, available_backends
@@ -100,6 +101,91 @@ def test_a_vocabulary_that_does_not_fit(tmp_path: Path) -> None:
 def test_rows_with_other_columns() -> None:
     raw = block(5)
     with pytest.raises(
-        SchemaMismatchError, match="rows have 2 dense and 2 categorical columns, the schema has 3 and 2"
+        SchemaMismatchError,
+        match="rows have 2 dense, 2 categorical and 0 list columns, the schema has 3 dense, 2 cat",
     ):
         Encoder(SCHEMA, VOCABULARIES).encode(RawBlock(raw.dense[:, :2], raw.keys, None))
+
+
+LISTED = replace(
+    SCHEMA,
+    lists=(
+        ListFeature(
+            name="history", kind="sequence", rows=6, of="C1", key_type="hex32", min_count=2, max_length=3
+        ),
+        ListFeature(name="hashed", kind="bag", rows=50, of="C2", encoding="hash", key_type="hex32"),
+        ListFeature(name="tags", kind="bag", rows=4, weighted=True),
+    ),
+)
+LISTED_VOCABULARIES = VOCABULARIES | {"tags": Vocabulary(np.array([5, 3], dtype=np.uint64), np.array([2, 1]))}
+
+
+def listed_block(data: st.DataObject, rows: int) -> RawBlock:
+    """Draw rows with lists: slices anywhere, of keys that vocabularies know or not."""
+    keys = [*KEPT.tolist(), 3, 5, 2**40]
+    lists = []
+    for weighted in (False, False, True):
+        flat = data.draw(st.lists(st.sampled_from(keys), max_size=8))
+        starts = data.draw(st.lists(st.integers(0, len(flat)), min_size=rows, max_size=rows))
+        lengths = [data.draw(st.integers(0, len(flat) - start)) for start in starts]
+        weights = np.arange(len(flat), dtype=np.float32) if weighted else None
+        lists.append(
+            RawList(
+                np.array(flat, np.uint64), np.array(starts, np.int64), np.array(lengths, np.int64), weights
+            )
+        )
+    raw = block(rows)
+    return replace(raw, lists=tuple(lists), groups=np.arange(rows, dtype=np.int64))
+
+
+@given(st.data(), st.integers(0, 5))
+def test_lists_are_encoded_as_a_dictionary_would(data: st.DataObject, rows: int) -> None:
+    raw = listed_block(data, rows)
+    encoded = Encoder(LISTED, LISTED_VOCABULARIES).encode(raw)
+    plain = Encoder(SCHEMA, VOCABULARIES).encode(replace(raw, lists=(), groups=None))
+    assert np.array_equal(encoded.ids, plain.ids)
+    assert encoded.groups is raw.groups
+    kept = {key: at + 2 for at, key in enumerate(KEPT.tolist())}
+    every = [key for rows_of in raw.lists for key in rows_of.keys.tolist()]
+    hashed = hash_rows(np.array(every, dtype=np.uint64), salt=hash_salt("C2"), rows=50).tolist()
+    dictionaries = (kept, dict(zip(every, hashed, strict=True)), {5: 2, 3: 3})
+    for column, longest in enumerate((3, 250, 250)):
+        given_rows, found = raw.lists[column], values_of(encoded.lists[column])
+        for row in range(rows):
+            start, length = int(given_rows.starts[row]), int(given_rows.lengths[row])
+            positions = range(start, start + length)[-longest:] if length else range(0)
+            weights = range(len(given_rows.keys)) if column == 2 else [1] * len(given_rows.keys)
+            assert found[row] == [
+                (dictionaries[column].get(int(given_rows.keys[at]), 0), weights[at]) for at in positions
+            ]
+
+
+def test_only_the_keys_of_the_rows_are_encoded() -> None:
+    """A few rows of a block that shares one large array of keys cost as much as they hold."""
+    keys = np.arange(100_000, dtype=np.uint64)
+    rows = RawList(keys, np.array([50_000, 50_002]), np.array([5, 5]))
+    far = RawList(keys, np.array([0, 99_000]), np.array([5, 5]))
+    tags = RawList(keys, np.array([9, 9]), np.array([0, 0]), np.ones(100_000, np.float32))
+    encoded = Encoder(LISTED, LISTED_VOCABULARIES).encode(replace(block(2), lists=(rows, far, tags)))
+    assert [len(column.ids) for column in encoded.lists] == [5, 10, 0]
+
+
+def test_vocabularies_of_lists_are_saved_once(tmp_path: Path) -> None:
+    Encoder(LISTED, LISTED_VOCABULARIES).save(tmp_path / "vocab")
+    assert sorted(path.name for path in (tmp_path / "vocab").iterdir()) == ["C1.arrow", "tags.arrow"]
+    Encoder.load(tmp_path / "vocab", LISTED)
+    (tmp_path / "vocab" / "tags.arrow").unlink()
+    with pytest.raises(MissingFileError, match=r"tags\.arrow"):
+        Encoder.load(tmp_path / "vocab", LISTED)
+
+
+def test_rows_with_other_lists() -> None:
+    one = RawList(KEPT, np.zeros(5, np.int64), np.ones(5, np.int64))
+    weighted = replace(one, weights=np.ones(4, np.float32))
+    encoder = Encoder(LISTED, LISTED_VOCABULARIES)
+    with pytest.raises(SchemaMismatchError, match=r"2 categorical and 1 list columns, the schema .* 3 list"):
+        encoder.encode(replace(block(5), lists=(one,)))
+    with pytest.raises(SchemaMismatchError, match="tags: rows have no weights, the schema has weights"):
+        encoder.encode(replace(block(5), lists=(one, one, one)))
+    with pytest.raises(SchemaMismatchError, match="history: rows have weights, the schema has no weights"):
+        encoder.encode(replace(block(5), lists=(weighted, one, weighted)))

@@ -81,7 +81,7 @@ def test_many_small_blocks_and_shards_change_nothing(
     monkeypatch.setattr(_encoding, "MAX_DISTINCT", 5)
     monkeypatch.setattr(_writing, "_ROWS_AT_ONCE", 48)
     monkeypatch.setattr(_writing, "SHARD_ROWS", 110)
-    monkeypatch.setattr("hotrow.data.prepare.get_format", lambda _: Criteo(block_bytes=2000))
+    monkeypatch.setattr("hotrow.data.prepare.find_format", lambda _: Criteo(block_bytes=2000))
     prepare("criteo", [log], tmp_path / "out", PrepareConfig(min_count=5))
     assert [len(shard.ids) for shard in Dataset.open(tmp_path / "out").shards("train")] == [110] * 5 + [50]
     check_against_reference(log, tmp_path / "out", 5)
@@ -207,7 +207,7 @@ def test_line_numbers_go_on_across_blocks_and_start_anew_with_each_source(
 ) -> None:
     from hotrow.data.formats.criteo import Criteo
 
-    monkeypatch.setattr("hotrow.data.prepare.get_format", lambda _: Criteo(block_bytes=2000))
+    monkeypatch.setattr("hotrow.data.prepare.find_format", lambda _: Criteo(block_bytes=2000))
     second = tmp_path / "second.txt"
     second.write_text(log.read_text().replace("\n", "\nbad\n"))
     report = prepare("criteo", [log, second], tmp_path / "out")

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.data.lists import encoded_lists, list_schema, values_of
 
 from hotrow.data._shard import map_shard
 from hotrow.data.raw import EncodedBlock, EncodedList
-from hotrow.data.schema import Schema
+from hotrow.data.schema import ListFeature, Schema
 from hotrow.data.shards import write_shard
 from hotrow.errors import DataError
 
@@ -31,6 +31,7 @@ def block_of(schema: Schema, rows: int, lists: Sequence[EncodedList]) -> Encoded
     )
 
 
+@settings(deadline=None)  # it writes files
 @given(
     data=st.data(),
     rows=st.integers(0, 6),
@@ -140,3 +141,25 @@ def test_a_damaged_column_is_named(tmp_path: Path, name: str, column: Any, messa
         map_shard(file, schema, rows=3)
     assert (caught.value.file, caught.value.column) == (str(file), name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rows", [0, 4])
+def test_kinds_of_features_may_be_absent(tmp_path: Path, rows: int) -> None:
+    schema = Schema(
+        format="pairs",
+        label="label",
+        dense=(),
+        categorical=(),
+        lists=(ListFeature(name="bag", kind="bag", rows=9),),
+    )
+    places = np.zeros(rows, np.int32), np.ones(rows, np.int32)
+    written = EncodedBlock(
+        np.empty((rows, 0), np.float32),
+        np.empty((rows, 0), np.int32),
+        np.ones(rows, np.float32),
+        (EncodedList(np.array([7], np.int32), *places),),
+    )
+    write_shard(tmp_path / "0.arrow", written, schema)
+    found = map_shard(tmp_path / "0.arrow", schema, rows=rows)
+    assert (found.dense.shape, found.ids.shape) == ((rows, 0), (rows, 0))
+    assert values_of(found.lists[0]) == [[(7, 1.0)]] * rows

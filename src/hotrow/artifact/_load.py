@@ -108,9 +108,9 @@ def build_served_model(
 
 def _load_encoder(folder: Path, schema: Schema, names: Collection[str]) -> Encoder:
     """Load the vocabularies, all from among the checked files."""
-    for feature in schema.categorical:
-        name = f"{VOCAB_FOLDER}/{feature.name}.arrow"
-        if feature.encoding == "vocabulary" and name not in names:
+    for vocabulary in schema.vocabulary_names():
+        name = f"{VOCAB_FOLDER}/{vocabulary}.arrow"
+        if name not in names:
             raise ArtifactError(f"{folder / name}: missing; copy or write the artifact again")
     try:
         return Encoder.load(folder / VOCAB_FOLDER, schema)

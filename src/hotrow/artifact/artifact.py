@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hotrow.data.encoder import Encoder
 from hotrow.data.formats import RawFormat, get_format
+from hotrow.data.jagged import to_jagged
 from hotrow.data.raw import RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import SchemaMismatchError
@@ -74,7 +75,7 @@ class Artifact:
         return self.format.block_from_rows(rows)
 
     def score(self, block: RawBlock) -> NDArray[np.float32]:
-        """Return the click probability of each row; may be called from several threads.
+        """Return the probability of each row's main label, the click; may be called from several threads.
 
         Args:
             block: B raw rows; labels, if any, are not looked at.
@@ -82,16 +83,30 @@ class Artifact:
         Returns:
             (B,) float32 in [0, 1].
         """
-        scores = np.empty(len(block), dtype=np.float32)
+        return self.score_tasks(block)[:, 0]
+
+    def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
+        """Return the probability of each label, the main one first; may be called from several threads.
+
+        Args:
+            block: B raw rows; labels, if any, are not looked at.
+
+        Returns:
+            (B, K) float32 in [0, 1].
+        """
+        scores = np.empty((len(block), len(self.config.tasks)), dtype=np.float32)
         for start in range(0, len(block), BATCH_ROWS):
-            rows = slice(start, start + BATCH_ROWS)
-            part = RawBlock(block.dense[rows], block.keys[:, rows], None)
-            scores[rows] = self._score_batch(part)
+            part = block.part(start, start + BATCH_ROWS)
+            scores[start : start + BATCH_ROWS] = self._score_batch(part)
         return scores
 
     def _score_batch(self, block: RawBlock) -> NDArray[np.float32]:
         encoded = self.encoder.encode(block)
         with torch.inference_mode():
-            batch = Batch(torch.from_numpy(encoded.dense), torch.from_numpy(encoded.ids))
+            batch = Batch(
+                torch.from_numpy(encoded.dense),
+                torch.from_numpy(encoded.ids),
+                lists=to_jagged([encoded.lists]) if encoded.lists else None,
+            )
             scores: NDArray[np.float32] = torch.sigmoid(self.model(batch)).numpy()
-        return scores
+        return scores.reshape(len(block), -1)

@@ -10,16 +10,21 @@ import typer
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, table
 
 if TYPE_CHECKING:
-    from hotrow.data.prepare import PrepareReport
+    from hotrow.data.report import PrepareReport
 
 _FEATURE_LINE = "  {:<8}{:<12}{:>12}{:>14}{:>10}{:>10}"
 _FEATURE_HEADS = ("feature", "encoding", "rows", "ids in train", "unseen", "missing")
 
 
 def prepare(
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="Format of the logs: criteo.")],
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="What is read; a wrong one lists all there are.")
+    ],
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SRC", help="Logs in order of time, plain or gzipped.")
+        list[Path],
+        typer.Argument(
+            metavar="SRC", help="Logs in order of time, plain or gzipped; or the format's files or folder."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the prepared data set.")],
     split: Annotated[
@@ -30,14 +35,24 @@ def prepare(
         ),
     ] = "auto",
     min_count: Annotated[
-        int, typer.Option(help="Ids seen fewer times in the training rows count as unseen.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            help="Ids seen fewer times in the training rows count as unseen: 10 for logs, otherwise as the "
+            "format says."
+        ),
+    ] = None,
     hash_rows: Annotated[
         int | None, typer.Option(help="Hash the ids of every feature to tables of this many rows.")
     ] = None,
     hash_: Annotated[
         list[str] | None,
         typer.Option("--hash", metavar="FEATURE=ROWS", help="Hash one feature's ids; can be repeated."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="An option of the format itself; an unknown one lists all."
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")
@@ -55,15 +70,21 @@ def prepare(
       hotrow prepare criteo train.txt --out data/kaggle
       hotrow prepare criteo day_*.gz --out data/terabyte --hash-rows 10000000
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
-    from hotrow.config import from_mapping, to_mapping
+    from hotrow.config import from_mapping, parse_settings, to_mapping
     from hotrow.data.prepare import PrepareConfig
     from hotrow.data.prepare import prepare as run
 
     set_up_logging(verbose)
-    settings = {"split": split, "min_count": min_count, "hash_rows": hash_rows, "strict": strict}
-    settings["hash"] = _hash_settings(hash_ or [])
+    settings = {
+        "split": split,
+        "min_count": min_count,
+        "hash_rows": hash_rows,
+        "hash": _hash_settings(hash_ or []),
+        "strict": strict,
+    }
     config = from_mapping(PrepareConfig, settings)
-    report = run(format_name, sources, out, config, overwrite=overwrite, show_progress=True)
+    own = parse_settings(set_ or [])
+    report = run(format_name, sources, out, config, settings=own, overwrite=overwrite, show_progress=True)
     show(to_mapping(report), as_json=as_json, text=_text(report))
 
 
@@ -92,7 +113,7 @@ def _text(report: PrepareReport) -> str:
     facts |= {"rows/s": report.rows_per_second, "peak memory, MiB": round(report.peak_rss_mib)}
     lines = [table(f"prepared {report.out}", facts), "", _FEATURE_LINE.format(*_FEATURE_HEADS)]
     for feature in report.features:
-        if feature.kind == "categorical":
+        if feature.kind != "dense":
             shares = [f"{share:.1%}" for share in (feature.unseen_share or 0.0, feature.missing_share or 0.0)]
             distinct = "-" if feature.distinct is None else f"{feature.distinct:,}"
             cells = (feature.name, feature.encoding, f"{feature.rows:,}", distinct, *shares)

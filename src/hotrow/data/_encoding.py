@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data.counting import MAX_DISTINCT, count_keys
 from hotrow.data.encoder import FeatureEncoder, HashEncoder, VocabularyEncoder
+from hotrow.data.report import FeatureSummary
 from hotrow.data.schema import MISSING_ID, UNSEEN_ID, CategoricalFeature
 from hotrow.data.stage import Stage
 from hotrow.data.vocabulary import VOCABULARY_FOLDER, Vocabulary, vocabulary_path
@@ -23,29 +24,6 @@ from hotrow.progress import progress
 _COUNTED_AT_ONCE = 1 << 21  # rows; many, because each time their counts are merged into all before
 _ENCODED_AT_ONCE = 1 << 17  # rows; few, to stay in the cache
 _MAX_THREADS = 2  # each may hold the counts of MAX_DISTINCT ids
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureSummary:
-    """One feature of a prepared data set.
-
-    Attributes:
-        name: column name.
-        kind: ``dense`` or ``categorical``.
-        rows: E, rows of its table; None for a dense feature.
-        encoding: ``vocabulary`` or ``hash``; None for a dense feature.
-        distinct: different ids in the training split; None where they were not counted.
-        unseen_share: share of all rows that have ``UNSEEN_ID``.
-        missing_share: share of all rows that have ``MISSING_ID``.
-    """
-
-    name: str
-    kind: Literal["dense", "categorical"]
-    rows: int | None = None
-    encoding: str | None = None
-    distinct: int | None = None
-    unseen_share: float | None = None
-    missing_share: float | None = None
 
 
 def encode_features(
@@ -88,7 +66,7 @@ def _encode_feature(
 ) -> tuple[CategoricalFeature, FeatureSummary]:
     encoder: FeatureEncoder
     if feature.encoding == "hash":
-        distinct, encoder = None, HashEncoder(feature)
+        distinct, encoder = None, HashEncoder(feature.name, feature.rows)
     else:
         vocabulary, distinct = _make_vocabulary(stage, vocabularies, train, column, feature)
         encoder = VocabularyEncoder(vocabulary.keys)

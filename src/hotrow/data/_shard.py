@@ -35,10 +35,10 @@ def map_shard(file: Path, schema: Schema, *, rows: int) -> EncodedBlock:
     if batch.num_rows != rows:
         raise DataError(file, f"{batch.num_rows} rows, expected {rows}; {_REMEDY}")
     shard = _Shard(file, batch, shard_schema(schema))
-    labels = len(schema.labels)
+    dense, categorical, labels = len(schema.dense), len(schema.categorical), len(schema.labels)
     return EncodedBlock(
-        dense=shard.view("dense").reshape(rows, len(schema.dense)),
-        ids=shard.view("ids").reshape(rows, len(schema.categorical)),
+        dense=shard.view("dense").reshape(rows, dense) if dense else np.empty((rows, 0), np.float32),
+        ids=shard.view("ids").reshape(rows, categorical) if categorical else np.empty((rows, 0), np.int32),
         labels=shard.view("label") if labels == 1 else shard.view("labels").reshape(rows, labels),
         lists=tuple(shard.lists(feature) for feature in schema.lists),
         groups=shard.view("group") if schema.group else None,

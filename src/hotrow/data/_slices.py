@@ -52,13 +52,45 @@ def join_runs(runs: Sequence[EncodedList]) -> EncodedList:
 
 
 def _stretch(run: EncodedList) -> EncodedList:
-    """Return the rows with few ids that belong to none of them."""
-    lengths = run.lengths.astype(np.int64)
-    total = int(lengths.sum())
-    first = int(np.min(run.starts, where=lengths > 0, initial=len(run.ids)))
-    last = int(np.max(run.starts + lengths, where=lengths > 0, initial=first))
-    kept: slice | NDArray[np.int64] = slice(first, last)
-    starts = np.where(lengths > 0, run.starts - np.int64(first), 0)
+    kept, starts = stretch(run.starts, run.lengths)
+    return EncodedList(run.ids[kept], starts, run.lengths, None if run.weights is None else run.weights[kept])
+
+
+def stretch(
+    starts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]
+) -> tuple[slice | NDArray[np.int64], NDArray[np.int64]]:
+    """Find few values that hold all slices: those that they span, or the slices one after another.
+
+    Args:
+        starts: (B,) where each row's slice begins.
+        lengths: (B,) how long it is.
+
+    Returns:
+        Which values to keep, at most as many as all slices have together; and where slices begin in
+        them, (B,).
+    """
+    is_filled = lengths > 0
+    ends = starts + lengths.astype(np.int64)
+    last = int(np.max(ends, where=is_filled, initial=0))
+    first = int(np.min(starts, where=is_filled, initial=last))
+    total = int(lengths.sum(dtype=np.int64))
     if last - first > total:
-        kept, starts = flat_indices(run.starts, lengths), np.cumsum(lengths) - lengths
-    return EncodedList(run.ids[kept], starts, lengths, None if run.weights is None else run.weights[kept])
+        return flat_indices(starts, lengths), np.cumsum(lengths, dtype=np.int64) - lengths
+    return slice(first, last), np.where(is_filled, starts - np.int64(first), 0)
+
+
+def covered(starts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return the positions that at least one slice holds, each once, ascending.
+
+    Args:
+        starts: (B,) where each row's slice begins.
+        lengths: (B,) how long it is.
+    """
+    is_filled = lengths > 0
+    if not is_filled.any():
+        return np.zeros(0, np.int64)
+    begins, ends = starts[is_filled].astype(np.int64), (starts + lengths.astype(np.int64))[is_filled]
+    first = int(begins.min())
+    size = int(ends.max()) - first + 1
+    opened = np.bincount(begins - first, minlength=size) - np.bincount(ends - first, minlength=size)
+    return np.flatnonzero(np.cumsum(opened)) + first

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data._slices import stretch
 from hotrow.data.hashing import hash_rows, hash_salt
-from hotrow.data.raw import MISSING_KEY, EncodedBlock, RawBlock
-from hotrow.data.schema import MISSING_ID, RESERVED_IDS, UNSEEN_ID, CategoricalFeature, DenseFeature, Schema
+from hotrow.data.raw import MISSING_KEY, EncodedBlock, EncodedList, RawBlock, RawList
+from hotrow.data.schema import (
+    MISSING_ID,
+    RESERVED_IDS,
+    UNSEEN_ID,
+    CategoricalFeature,
+    DenseFeature,
+    ListFeature,
+    Schema,
+)
 from hotrow.data.vocabulary import Vocabulary, vocabulary_path
 from hotrow.errors import SchemaMismatchError
 from hotrow.kernels.dispatch import Backend
@@ -52,12 +63,13 @@ class HashEncoder:
     """Row ids by hashing; no key is unseen.
 
     Args:
-        feature: a feature with ``encoding="hash"``.
+        name: of the feature, which other features hash unlike.
+        rows: E.
     """
 
-    def __init__(self, feature: CategoricalFeature) -> None:
-        self._salt = hash_salt(feature.name)
-        self._rows = feature.rows
+    def __init__(self, name: str, rows: int) -> None:
+        self._salt = hash_salt(name)
+        self._rows = rows
 
     def encode(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the row id of each key, (n,)."""
@@ -71,7 +83,7 @@ class Encoder:
 
     Args:
         schema: which features there are, in column order.
-        vocabularies: one for each feature with ``encoding="vocabulary"``, by name.
+        vocabularies: one for each of ``schema.vocabulary_names()``.
         backend: of the hash indexes.
 
     Raises:
@@ -83,7 +95,9 @@ class Encoder:
     ) -> None:
         self.schema = schema
         self._vocabularies = vocabularies
-        self._features = [self._feature(feature, backend) for feature in schema.categorical]
+        encoders = {feature.name: self._encoder(feature, backend) for feature in schema.owners}
+        self._features = [encoders[feature.name] for feature in schema.categorical]
+        self._lists = [encoders[feature.of or feature.name] for feature in schema.lists]
 
     @classmethod
     def load(cls, folder: Path, schema: Schema, *, backend: Backend = "auto") -> Encoder:
@@ -99,7 +113,7 @@ class Encoder:
             DataError: a vocabulary cannot be read.
             SchemaMismatchError: a vocabulary does not fit the schema.
         """
-        names = [feature.name for feature in schema.categorical if feature.encoding == "vocabulary"]
+        names = schema.vocabulary_names()
         vocabularies = {name: Vocabulary.load(vocabulary_path(folder, name)) for name in names}
         return cls(schema, vocabularies, backend=backend)
 
@@ -110,31 +124,46 @@ class Encoder:
             vocabulary.save(vocabulary_path(folder, name))
 
     def encode(self, block: RawBlock) -> EncodedBlock:
-        """Encode rows.
+        """Encode rows; lists longer than their ``max_length`` keep their last ids.
 
         Args:
             block: raw rows with as many columns as the schema has features.
 
         Raises:
-            SchemaMismatchError: the numbers of columns differ.
+            SchemaMismatchError: the numbers of columns differ, or only one of them has weights.
         """
-        found = (block.dense.shape[1], block.keys.shape[0])
-        expected = (len(self.schema.dense), len(self._features))
-        if found != expected:
-            raise SchemaMismatchError(
-                f"rows have {found[0]} dense and {found[1]} categorical columns, "
-                f"the schema has {expected[0]} and {expected[1]}"
-            )
+        self._check(block)
         ids = np.empty((len(block), len(self._features)), dtype=np.int32)
         for row in range(0, len(block), _ROWS_AT_ONCE):
             rows = slice(row, row + _ROWS_AT_ONCE)
             for column, encoder in enumerate(self._features):
                 ids[rows, column] = encoder.encode(block.keys[column, rows])
-        return EncodedBlock(encode_dense(block.dense, self.schema.dense), ids, block.labels)
+        lists = zip(block.lists, self.schema.lists, self._lists, strict=True)
+        return EncodedBlock(
+            dense=encode_dense(block.dense, self.schema.dense),
+            ids=ids,
+            labels=block.labels,
+            lists=tuple(_encode_list(rows, feature, encoder) for rows, feature, encoder in lists),
+            groups=block.groups,
+        )
 
-    def _feature(self, feature: CategoricalFeature, backend: Backend) -> FeatureEncoder:
+    def _check(self, block: RawBlock) -> None:
+        found = (block.dense.shape[1], block.keys.shape[0], len(block.lists))
+        expected = (len(self.schema.dense), len(self._features), len(self._lists))
+        if found != expected:
+            kinds = ("{} dense", "{} categorical and {} list columns")
+            raise SchemaMismatchError(
+                f"rows have {', '.join(kinds).format(*found)}, "
+                f"the schema has {', '.join(kinds).format(*expected)}"
+            )
+        for feature, rows in zip(self.schema.lists, block.lists, strict=True):
+            if (rows.weights is not None) != feature.weighted:
+                has = ("no weights", "weights") if feature.weighted else ("weights", "no weights")
+                raise SchemaMismatchError(f"{feature.name}: rows have {has[0]}, the schema has {has[1]}")
+
+    def _encoder(self, feature: CategoricalFeature | ListFeature, backend: Backend) -> FeatureEncoder:
         if feature.encoding == "hash":
-            return HashEncoder(feature)
+            return HashEncoder(feature.name, feature.rows)
         vocabulary = self._vocabularies.get(feature.name)
         found = None if vocabulary is None else vocabulary.rows
         if vocabulary is None or found != feature.rows:
@@ -142,6 +171,20 @@ class Encoder:
                 f"{feature.name}: the schema has {feature.rows} rows, its vocabulary {found or 'is absent'}"
             )
         return VocabularyEncoder(vocabulary.keys, backend=backend)
+
+
+def _encode_list(rows: RawList, feature: ListFeature, encoder: FeatureEncoder) -> EncodedList:
+    """Encode the part of the keys that rows have."""
+    rows = cut_lists(rows, feature.max_length)
+    kept, starts = stretch(rows.starts, rows.lengths)
+    weights = None if rows.weights is None else rows.weights[kept]
+    return EncodedList(encoder.encode(rows.keys[kept]), starts, rows.lengths, weights)
+
+
+def cut_lists(rows: RawList, max_length: int) -> RawList:
+    """Return lists of at most ``max_length`` ids: the last ones."""
+    lengths = np.minimum(rows.lengths, max_length)
+    return replace(rows, starts=rows.starts + (rows.lengths - lengths), lengths=lengths)
 
 
 def encode_dense(dense: NDArray[np.float64], features: Sequence[DenseFeature]) -> NDArray[np.float32]:
@@ -169,6 +212,6 @@ def encode_dense(dense: NDArray[np.float64], features: Sequence[DenseFeature]) -
 
 def _groups(names: Sequence[str]) -> list[tuple[slice, str]]:
     """Return runs of equal neighbours: which columns, and their name."""
-    starts = [at for at, name in enumerate(names) if at == 0 or names[at - 1] != name]
-    stops = [*starts[1:], len(names)]
-    return [(slice(start, stop), names[start]) for start, stop in zip(starts, stops, strict=True)]
+    ends = itertools.accumulate(len(list(run)) for _, run in itertools.groupby(names))
+    borders = itertools.pairwise((0, *ends))
+    return [(slice(start, stop), names[start]) for start, stop in borders]

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from hotrow.config import to_mapping
-from hotrow.data._encoding import FeatureSummary, encode_features
+from hotrow.config import override, to_mapping
+from hotrow.data._encoding import encode_features
 from hotrow.data._memory import peak_rss_mib, reuse_freed_memory
+from hotrow.data._paths import check_paths
 from hotrow.data._reading import Readings, read_sources
 from hotrow.data._writing import write_splits
-from hotrow.data.dataset import SCHEMA_FILE
-from hotrow.data.formats import RawFormat, get_format
+from hotrow.data.assemble import assemble
+from hotrow.data.formats import RawFormat, TableFormat, find_format
 from hotrow.data.manifest import Manifest
+from hotrow.data.report import FeatureSummary, PrepareReport
 from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, Schema
 from hotrow.data.splits import SplitMode, check_split, split_ranges
-from hotrow.errors import ConfigError, DataError, MissingFileError, OutputExistsError
+from hotrow.errors import ConfigError, DataError
 from hotrow.files import atomic_folder
+
+_MIN_COUNT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,53 +37,27 @@ class PrepareConfig:
     Attributes:
         split: ``rows`` (first 6/7 train, then validation and test), ``files`` (the last source is
             validation and test) or ``auto`` (``rows`` for one source, ``files`` for several).
-        min_count: ids seen fewer times in the training split share the row of unseen ids. Ten is
-            the convention of the open benchmarks (Criteo_x1).
+        min_count: ids seen fewer times in the training split share the row of unseen ids. None is ten
+            for logs, the convention of the open benchmarks (Criteo_x1), and what the format says for
+            formats that are read in memory.
         hash_rows: hash every feature's ids to a table of so many rows instead of counting them.
         hash: the same for single features, by name.
         strict: stop at the first row that cannot be used instead of setting it aside.
     """
 
     split: SplitMode = "auto"
-    min_count: int = 10
+    min_count: int | None = None
     hash_rows: int | None = None
     hash: Mapping[str, int] = field(default_factory=dict)
     strict: bool = False
 
     def __post_init__(self) -> None:
-        if self.min_count < 1:
+        if self.min_count is not None and self.min_count < 1:
             raise ConfigError("min_count", self.min_count, "at least 1")
         hashed = {f"hash.{name}": rows for name, rows in self.hash.items()}
         for name, rows in ({"hash_rows": self.hash_rows} | hashed).items():
             if rows is not None and not RESERVED_IDS < rows < 2**31:
                 raise ConfigError(name, rows, f"{RESERVED_IDS + 1} to {2**31 - 1} rows")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareReport:
-    """What was prepared.
-
-    Attributes:
-        out: the data set's folder.
-        rows: accepted rows.
-        rejected_rows: the others; ``rejected.tsv`` in the folder holds them.
-        rejected_by_reason: how many for each reason.
-        splits: rows of each split.
-        features: every feature, in column order.
-        seconds: wall time.
-        rows_per_second: accepted rows by wall time.
-        peak_rss_mib: largest resident memory of the process so far.
-    """
-
-    out: str
-    rows: int
-    rejected_rows: int
-    rejected_by_reason: dict[str, int]
-    splits: dict[str, int]
-    features: tuple[FeatureSummary, ...]
-    seconds: float
-    rows_per_second: float
-    peak_rss_mib: float
 
 
 def prepare(
@@ -87,6 +66,7 @@ def prepare(
     out: Path,
     config: PrepareConfig | None = None,
     *,
+    settings: Mapping[str, str] | None = None,
     overwrite: bool = False,
     show_progress: bool = False,
 ) -> PrepareReport:
@@ -94,9 +74,11 @@ def prepare(
 
     Args:
         format_name: a known format, e.g. ``"criteo"``.
-        sources: the logs, in order of time; plain or gzipped.
+        sources: the logs, in order of time; plain or gzipped. Of formats that are read in memory, files or
+            folders.
         out: the data set's folder; complete or absent, whatever happens.
         config: options.
+        settings: the format's own options as text, by name; of formats that have none, fields of ``config``.
         overwrite: replace a data set that is there.
         show_progress: report progress on standard error.
 
@@ -109,9 +91,64 @@ def prepare(
     """
     started = time.monotonic()
     config = config or PrepareConfig()
-    log_format = get_format(format_name)
+    found = find_format(format_name)
+    if isinstance(found, TableFormat):
+        report = _prepare_table(
+            found, sources, out, config, settings or {}, overwrite=overwrite, show_progress=show_progress
+        )
+    else:
+        config = override(config, settings or {})
+        report = _prepare_log(found, sources, out, config, overwrite=overwrite, show_progress=show_progress)
+    seconds = time.monotonic() - started
+    return replace(report, seconds=seconds, rows_per_second=report.rows / seconds)
+
+
+def _prepare_table(
+    table_format: TableFormat[Any],
+    sources: Sequence[Path],
+    out: Path,
+    config: PrepareConfig,
+    settings: Mapping[str, str],
+    *,
+    overwrite: bool,
+    show_progress: bool,
+) -> PrepareReport:
+    """Read all rows into memory, and write them."""
+    options = override(table_format.options(), settings)
+    own = f"the default; {table_format.name} is prepared by its own options (--set)"
+    for field_name in ("split", "hash_rows", "hash"):
+        value = getattr(config, field_name)
+        if value != getattr(PrepareConfig(), field_name):
+            raise ConfigError(field_name, value, own)
+    check_paths(sources, out, overwrite=overwrite, folders=True)
+    raw = table_format.read(sources, options)
+    first = raw.first_rejection()
+    if config.strict and first is not None:
+        raise first
+    return assemble(
+        raw,
+        out,
+        min_count=config.min_count,
+        options=to_mapping(config) | to_mapping(options),
+        overwrite=overwrite,
+        show_progress=show_progress,
+    )
+
+
+def _prepare_log(
+    log_format: RawFormat,
+    sources: Sequence[Path],
+    out: Path,
+    config: PrepareConfig,
+    *,
+    overwrite: bool,
+    show_progress: bool,
+) -> PrepareReport:
+    """Stream the logs through the four passes."""
+    started = time.monotonic()
+    config = replace(config, min_count=config.min_count or _MIN_COUNT)
     features = _features(log_format, config)
-    _check_paths(sources, out, overwrite)
+    check_paths(sources, out, overwrite=overwrite)
     check_split(config.split, len(sources))
     reuse_freed_memory()
     with atomic_folder(out, overwrite=overwrite) as folder:
@@ -162,31 +199,10 @@ def _features(log_format: RawFormat, config: PrepareConfig) -> tuple[Categorical
             rows=hashed.get(name, RESERVED_IDS),
             encoding="hash" if name in hashed else "vocabulary",
             key_type=log_format.key_type,
-            min_count=1 if name in hashed else config.min_count,
+            min_count=1 if name in hashed else config.min_count or _MIN_COUNT,
         )
         for name in log_format.categorical
     )
-
-
-def _check_paths(sources: Sequence[Path], out: Path, overwrite: bool) -> None:
-    """Refuse what can be refused before anything is read."""
-    if not sources:
-        raise ConfigError("sources", [], "at least one file")
-    seen = set()
-    for source in sources:
-        if source.is_dir():
-            raise DataError(source, "is a folder, expected a file")
-        if not source.exists():
-            raise MissingFileError(source, "a raw log, plain or .gz")
-        if source.resolve() in seen:
-            raise DataError(source, "is given twice, expected each source once")
-        seen.add(source.resolve())
-        if out.resolve() in source.resolve().parents:
-            raise DataError(source, f"lies within the output {out}, expected it elsewhere")
-    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / SCHEMA_FILE).is_file():
-        raise OutputExistsError(
-            out, "it is no prepared data set and is not overwritten, choose another folder"
-        )
 
 
 def _require_rows(readings: Readings) -> None:

@@ -52,6 +52,17 @@ class RawBlock:
     def __len__(self) -> int:
         return int(self.dense.shape[0])
 
+    def part(self, start: int, stop: int) -> RawBlock:
+        """Return consecutive rows, as views."""
+        rows = slice(start, stop)
+        return RawBlock(
+            self.dense[rows],
+            self.keys[:, rows],
+            None if self.labels is None else self.labels[rows],
+            tuple(RawList(of.keys, of.starts[rows], of.lengths[rows], of.weights) for of in self.lists),
+            None if self.groups is None else self.groups[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedList:

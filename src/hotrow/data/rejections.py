@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -143,11 +143,14 @@ class RejectionLog:
         if self._stream is not None:
             self._stream.close()
 
-    def add(self, source: Path, rejections: Rejections) -> None:
-        """Write and count the rejected rows of one block."""
+    def add(self, source: Path, rejections: Rejections | Sequence[Rejection]) -> None:
+        """Write and count rejected rows."""
         if not len(rejections):
             return
-        self.counts += rejections.counts()
+        if isinstance(rejections, Rejections):
+            self.counts += rejections.counts()
+        else:
+            self.counts += Counter(row.reason for row in rejections)
         if self._stream is None:
             self._stream = self.path.open("wb")
             self._stream.write(_HEADER)

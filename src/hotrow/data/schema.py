@@ -135,15 +135,48 @@ class Schema:
     more_labels: tuple[str, ...] = ()
     group: str = ""
 
+    def __post_init__(self) -> None:
+        names = [feature.name for feature in self.dense]
+        names += [feature.name for feature in self.categorical]
+        names += [feature.name for feature in self.lists]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError("name", name, "each feature to have a name of its own")
+        for feature in self.lists:
+            self._check_shared(feature)
+
+    def _check_shared(self, feature: ListFeature) -> None:
+        """Check that what a list feature shares with another is there, and the same in both."""
+        if not feature.of:
+            return
+        owner = next((other for other in self.categorical if other.name == feature.of), None)
+        if owner is None:
+            names = ", ".join(other.name for other in self.categorical) or "none"
+            raise ConfigError(f"{feature.name}.of", feature.of, f"a categorical feature (there are: {names})")
+        for field in ("rows", "encoding", "key_type", "min_count", "vocabulary"):
+            mine, expected = getattr(feature, field), getattr(owner, field)
+            if mine != expected:
+                raise ConfigError(f"{feature.name}.{field}", mine, f"{expected!r}, as {owner.name} has")
+
     @property
     def rows(self) -> tuple[int, ...]:
         """Rows of each categorical feature's table, in column order."""
         return tuple(feature.rows for feature in self.categorical)
 
     @property
+    def owners(self) -> tuple[CategoricalFeature | ListFeature, ...]:
+        """The features with a vocabulary and a table of their own, which list features may share."""
+        own: tuple[CategoricalFeature | ListFeature, ...] = self.categorical
+        return own + tuple(feature for feature in self.lists if not feature.of)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the K labels, the main one first."""
         return (self.label, *self.more_labels)
+
+    def vocabulary_names(self) -> tuple[str, ...]:
+        """Return the names of the vocabularies that raw rows are encoded with, each once."""
+        return tuple(feature.name for feature in self.owners if feature.encoding == "vocabulary")
 
     def inputs(self) -> Inputs:
         """Return what a model must know of this schema."""

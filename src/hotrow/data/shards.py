@@ -1,10 +1,11 @@
 """Shards of a prepared split: Arrow IPC files that are mapped into memory as they are.
 
 One record batch, uncompressed: ``label`` float32 (of K > 1 labels: ``labels``, fixed-size list of K
-float32), ``dense`` fixed-size list of N float32, ``ids`` fixed-size list of F int32; for each list
-feature ``list.NAME``, list view of int32, and if it is weighted ``weight.NAME``, list view of float32
-with the same offsets and sizes; ``group`` int64 if the schema names a group. The values of each column
-are one contiguous row-major array; rows of a list view are slices of it that may overlap.
+float32), ``dense`` fixed-size list of N float32, ``ids`` fixed-size list of F int32 (absent where N or
+F is 0: Arrow cannot divide values into lists of none); for each list feature ``list.NAME``, list view of
+int32, and if it is weighted ``weight.NAME``, list view of float32 with the same offsets and sizes;
+``group`` int64 if the schema names a group. The values of each column are one contiguous row-major
+array; rows of a list view are slices of it that may overlap.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ SHARD_ROWS = 1 << 20
 def shard_schema(schema: Schema) -> Any:
     """Return the Arrow schema of a shard."""
     labels = len(schema.labels)
-    columns = [
-        ("label", pa.float32()) if labels == 1 else ("labels", pa.list_(_item(pa.float32()), labels)),
-        ("dense", pa.list_(_item(pa.float32()), len(schema.dense))),
-        ("ids", pa.list_(_item(pa.int32()), len(schema.categorical))),
-    ]
+    columns = [("label", pa.float32()) if labels == 1 else ("labels", pa.list_(_item(pa.float32()), labels))]
+    if schema.dense:
+        columns.append(("dense", pa.list_(_item(pa.float32()), len(schema.dense))))
+    if schema.categorical:
+        columns.append(("ids", pa.list_(_item(pa.int32()), len(schema.categorical))))
     for feature in schema.lists:
         columns.append((f"list.{feature.name}", pa.list_view(_item(pa.int32()))))
         if feature.weighted:
@@ -47,20 +48,19 @@ def write_shard(path: Path, block: EncodedBlock, schema: Schema) -> None:
         block: its rows, with labels, and groups if the schema names a group.
         schema: of the data set.
     """
-    assert block.labels is not None
-    values: list[NDArray[Any] | tuple[EncodedList, NDArray[Any]]] = [block.labels, block.dense, block.ids]
-    for feature, column in zip(schema.lists, block.lists, strict=True):
-        values.append((column, column.ids))
-        if feature.weighted:
-            assert column.weights is not None
-            values.append((column, column.weights))
-    if schema.group:
-        assert block.groups is not None
-        values.append(block.groups)
-    found = shard_schema(schema)
-    arrays = [_array(value, field.type) for value, field in zip(values, found, strict=True)]
-    batch = pa.record_batch(arrays, schema=found)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, found) as writer:
+    columns: dict[str, Any] = {
+        "label" if len(schema.labels) == 1 else "labels": block.labels,
+        "dense": block.dense,
+        "ids": block.ids,
+        "group": block.groups,
+    }
+    for feature, rows in zip(schema.lists, block.lists, strict=True):
+        columns[f"list.{feature.name}"] = (rows, rows.ids)
+        columns[f"weight.{feature.name}"] = (rows, rows.weights)
+    expected = shard_schema(schema)
+    arrays = [_array(columns[field.name], field.type) for field in expected]
+    batch = pa.record_batch(arrays, schema=expected)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, expected) as writer:
         writer.write_batch(batch)
 
 
