@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 
@@ -51,6 +52,17 @@ class LoaderConfig:
             raise ConfigError("max_rows", self.max_rows, "at least 1, or null for all")
 
 
+class Expansion(Protocol):
+    """Makes more rows of a batch, e.g. ``hotrow.data.sampling.NegativeSampling``."""
+
+    @property
+    def factor(self) -> int:
+        """Rows that become of one."""
+
+    def __call__(self, batch: Batch, *, epoch: int, number: int) -> Batch:
+        """Return the rows of a batch and what is added to them: a function of its arguments alone."""
+
+
 class Loader:
     """Iterates over the batches of one split, epoch after epoch.
 
@@ -64,14 +76,24 @@ class Loader:
         dataset: a prepared data set.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         config: batch size and order.
+        expansion: adds rows to every batch, which is then ``expansion.factor`` times as large; in the
+            background thread. ``rows`` and ``config.batch_size`` count the rows that are stored.
 
     Raises:
         ConfigError: there is no such split.
         DataError: a shard is missing or cut short.
     """
 
-    def __init__(self, dataset: Dataset, split: str, config: LoaderConfig | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        config: LoaderConfig | None = None,
+        *,
+        expansion: Expansion | None = None,
+    ) -> None:
         self.config = config or LoaderConfig()
+        self._expansion = expansion
         self._shards = dataset.shards(split)
         self._schema = dataset.schema
         available = dataset.rows(split)
@@ -85,10 +107,15 @@ class Loader:
 
     @property
     def rows(self) -> int:
-        """Rows visited in an epoch."""
+        """Rows of the split visited in an epoch."""
         if self.config.drop_last:
             return self.batches * self.config.batch_size
         return self.available
+
+    @property
+    def factor(self) -> int:
+        """Rows of a batch for each row of the split."""
+        return 1 if self._expansion is None else self._expansion.factor
 
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Prefetch[Batch]:
         """Return the batches of an epoch from batch ``start`` on, made in a background thread.
@@ -108,7 +135,11 @@ class Loader:
         for position in range(start * size, self.rows, size):
             batch, block = self._empty(min(size, self.rows - position))
             runs = order.fill(position, block)
-            yield replace(batch, lists=to_jagged(runs)) if self._schema.lists else batch
+            if self._schema.lists:
+                batch = replace(batch, lists=to_jagged(runs))
+            if self._expansion is not None:
+                batch = self._expansion(batch, epoch=epoch, number=position // size)
+            yield batch
 
     def _empty(self, rows: int) -> tuple[Batch, EncodedBlock]:
         """Return a batch to be filled, without list features, and the same as arrays."""

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hotrow.data.sampling import SamplingConfig
 from hotrow.embedding import TableOptimizerConfig
 from hotrow.errors import ConfigError
 
@@ -132,10 +133,12 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: B. An epoch's last batch has what rows are left over; it weighs accordingly.
+        batch_size: B, rows of the training split, to which ``sampling`` adds its own. An epoch's last
+            batch has what rows are left over; it weighs accordingly.
         seed: of the initial weights and of the order of the rows.
         strategy: where tables and networks are: ``cpu``, both in the host's memory.
         precision: of the networks' arithmetic.
+        sampling: rows of items that users did not choose, added to every batch.
         tables: the embedding tables' optimizer.
         dense: the networks' optimizer.
         schedule: of both learning rates.
@@ -149,6 +152,7 @@ class TrainConfig:
     seed: int = 0
     strategy: Strategy = "cpu"
     precision: Precision = "fp32"
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
     tables: TableOptimizerConfig = field(default_factory=lambda: TableOptimizerConfig(lr=0.2, eps=5e-4))
     dense: DenseOptimizerConfig = DenseOptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()

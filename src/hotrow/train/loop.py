@@ -85,7 +85,7 @@ class Trainer:
         self._saved_step = learner.progress.step
         # The rows left over at the end of an epoch make a smaller batch; divided by the usual size,
         # each of its rows weighs as much as any other row.
-        self._nominal_rows = min(config.batch_size, training.rows)
+        self._nominal_rows = min(config.batch_size, training.rows) * training.factor
 
     def run(self, interrupt: Interrupt) -> None:
         """Train to the end.

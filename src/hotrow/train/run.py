@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.data.loader import Loader, LoaderConfig
+from hotrow.data.sampling import NegativeSampling
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import CheckpointError, DataError
 from hotrow.files import storage_errors
@@ -76,13 +77,14 @@ def train_model(
         folder.require_same(recipe, dataset)
         if folder.is_finished:
             return folder.read_report()
-    else:
+    training, validation = _loaders(dataset, recipe)
+    if not resume:
         folder.start(recipe, dataset, command=command, overwrite=overwrite)
     with storage_errors(folder.path), folder.sole_writer():
         learner = build_learner(recipe)
         store = CheckpointStore(folder.checkpoints, recipe.train.checkpoints)
         length = _go_back(learner, store, folder) if resume else 0
-        total = dataset.rows("train") * recipe.train.epochs
+        total = training.rows * training.factor * recipe.train.epochs
         with recording(
             folder,
             learner.progress,
@@ -91,7 +93,6 @@ def train_model(
             listener=listener,
             show_progress=show_progress,
         ) as recorder:
-            training, validation = _loaders(dataset, recipe)
             trainer = Trainer(
                 learner,
                 recipe.train,
@@ -126,7 +127,12 @@ def build_learner(recipe: Recipe) -> Learner:
 def _loaders(dataset: Dataset, recipe: Recipe) -> tuple[Loader, Loader | None]:
     config = recipe.train
     training = Loader(
-        dataset, "train", LoaderConfig(batch_size=config.batch_size, shuffle=True, seed=config.seed)
+        dataset,
+        "train",
+        LoaderConfig(batch_size=config.batch_size, shuffle=True, seed=config.seed),
+        expansion=NegativeSampling(dataset, config.sampling, seed=config.seed)
+        if config.sampling.negatives
+        else None,
     )
     validation = Loader(
         dataset,
