@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def block_of(schema: Schema, rows: int, lists: Sequence[EncodedList]) -> Encoded
     tasks = len(schema.labels)
     labels = np.arange(rows * tasks, dtype=np.float32)
     return EncodedBlock(
-        dense=np.arange(rows, dtype=np.float32)[:, None],
+        dense=np.arange(rows * len(schema.dense), dtype=np.float32).reshape(rows, len(schema.dense)),
         ids=np.arange(2 * rows, dtype=np.int32).reshape(rows, 2),
         labels=labels.reshape(rows, tasks) if tasks > 1 else labels,
         lists=tuple(lists),
@@ -38,6 +39,7 @@ def block_of(schema: Schema, rows: int, lists: Sequence[EncodedList]) -> Encoded
     weighted=st.lists(st.booleans(), max_size=3),
     tasks=st.integers(1, 3),
     group=st.sampled_from(["", "user"]),
+    dense=st.integers(0, 2),
 )
 def test_what_was_written_is_mapped(
     tmp_path_factory: pytest.TempPathFactory,
@@ -46,9 +48,11 @@ def test_what_was_written_is_mapped(
     weighted: list[bool],
     tasks: int,
     group: str,
+    dense: int,
 ) -> None:
     more_labels = ("buy", "return")[: tasks - 1]
     schema = list_schema(weighted=weighted, more_labels=more_labels, group=group)
+    schema = replace(schema, dense=schema.dense * dense)
     written = block_of(schema, rows, [data.draw(encoded_lists(rows, weighted=w)) for w in weighted])
     file = tmp_path_factory.mktemp("shards") / "0.arrow"
     write_shard(file, written, schema)
