@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotrow.data.keys import MAX_INTEGER, MIN_INTEGER, bytes_keys, integer_keys, text_keys
+from hotrow.data.keys import MAX_INTEGER, MIN_INTEGER, bytes_keys, integer_keys, key_integers, text_keys
 from hotrow.data.raw import MISSING_KEY
 
 WRAP = 2**64 - 1
@@ -63,7 +63,9 @@ def test_texts_may_lie_anywhere_and_overlap() -> None:
 
 @given(values=st.lists(st.integers(MIN_INTEGER, MAX_INTEGER), max_size=20))
 def test_integer_keys_keep_the_order_and_are_never_missing(values: list[int]) -> None:
-    keys = integer_keys(np.array(values, dtype=np.int64)).tolist()
+    found = integer_keys(np.array(values, dtype=np.int64))
+    assert key_integers(found).tolist() == values
+    keys = found.tolist()
     assert keys == [value + 2**63 for value in values]
     assert int(MISSING_KEY) not in keys
 

@@ -12,7 +12,7 @@ from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, t
 if TYPE_CHECKING:
     from hotrow.data.report import PrepareReport
 
-_FEATURE_LINE = "  {:<8}{:<12}{:>12}{:>14}{:>10}{:>10}"
+_FEATURE_LINE = "  {:<18}{:<12}{:>12}{:>14}{:>10}{:>10}"
 _FEATURE_HEADS = ("feature", "encoding", "rows", "ids in train", "unseen", "missing")
 
 
@@ -69,6 +69,7 @@ def prepare(
     Example:
       hotrow prepare criteo train.txt --out data/kaggle
       hotrow prepare criteo day_*.gz --out data/terabyte --hash-rows 10000000
+      hotrow prepare movielens ml-1m --set history=50 --out data/ml-1m
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
     from hotrow.config import from_mapping, parse_settings, to_mapping
     from hotrow.data.prepare import PrepareConfig

@@ -43,6 +43,11 @@ def integer_keys(values: NDArray[np.int64]) -> NDArray[np.uint64]:
     return values.astype(np.int64).view(np.uint64) ^ _SIGN
 
 
+def key_integers(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the whole numbers whose keys these are; of other keys, different numbers."""
+    return (keys ^ _SIGN).view(np.int64)
+
+
 def text_keys(texts: Sequence[str]) -> NDArray[np.uint64]:
     """Return the keys of texts, (n,)."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]

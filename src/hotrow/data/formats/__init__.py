@@ -21,6 +21,7 @@ __all__ = [
 _FORMATS = {
     "criteo": ("hotrow.data.formats.criteo", "Criteo"),
     "movielens": ("hotrow.data.formats.movielens", "MovieLens"),
+    "sequences": ("hotrow.data.formats.sequences", "Sequences"),
 }
 
 
