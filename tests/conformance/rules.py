@@ -16,7 +16,7 @@ from tests.conformance.building import build
 from tests.conformance.cases import PAIR, PLAIN
 from torch import Tensor
 
-from hotrow.models import DLRM, NCF, DCNv2, RankingModel, preset
+from hotrow.models import DLRM, NCF, DCNv2, DeepFM, RankingModel, WideDeep, preset
 from hotrow.types import Batch, Inputs
 
 TABLE_LR = 0.1
@@ -100,6 +100,23 @@ def without_crosses(model: RankingModel) -> None:
     model.cross.register_forward_hook(lambda module, inputs, out: inputs[0])
 
 
+def without_pairs(model: RankingModel) -> None:
+    """Leave DeepFM its linear part and its deep network."""
+    assert isinstance(model, DeepFM)
+    silence(model.fm)
+
+
+def without_deep(model: RankingModel) -> None:
+    """Leave Wide & Deep its wide part."""
+    assert isinstance(model, WideDeep)
+    silence(model.deep)
+
+
+def silence(module: torch.nn.Module) -> None:
+    """Make a module return zeros."""
+    module.register_forward_hook(lambda module, inputs, out: torch.zeros_like(out))
+
+
 RULES: Final = (
     Rule(
         model="dcnv2",
@@ -111,6 +128,22 @@ RULES: Final = (
     ),
     Rule(model="dlrm", preset="dlrm-small", inputs=PLAIN, label=parities_differ, without=without_products),
     Rule(model="ncf", preset="ncf-gmf", inputs=PAIR, label=parities_differ, without=summing),
+    # In so few steps: the deep network learns it too, later.
+    Rule(
+        model="deepfm",
+        preset="deepfm-small",
+        inputs=PLAIN,
+        label=parities_differ,
+        without=without_pairs,
+        steps=30,
+    ),
+    Rule(
+        model="wide-deep",
+        preset="wide-deep-small",
+        inputs=PLAIN,
+        label=parities_differ,
+        without=without_deep,
+    ),
     # No ablation: without its factorisation machines, Wukong's last network finds products as fast.
     Rule(model="wukong", preset="wukong-small", inputs=PLAIN, label=parities_differ, without=None),
 )

@@ -11,6 +11,7 @@ PUBLISHED = [
     ("dlrm-rmc1", 4.10, 0.20, 80),
     ("dlrm-rmc2", 4.10, 0.64, 960),
     ("dlrm-rmc3", 2.56, 6.4, 25),
+    ("wide-deep-paper", 3.46, 4.1, 3.4),
     ("ncf-paper", 0.086, 0.30, 1),
 ]
 

@@ -4,6 +4,7 @@ optimizers, devices and files are other packages' concern.
 
 from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingModel, input_fields
 from hotrow.models.dcnv2 import DCNv2, DCNv2Config
+from hotrow.models.deepfm import DeepFM, DeepFMConfig
 from hotrow.models.dlrm import DLRM, DLRMConfig
 from hotrow.models.ncf import NCF, NCFConfig, ncf_config
 from hotrow.models.registry import (
@@ -17,6 +18,7 @@ from hotrow.models.registry import (
     register,
     register_preset,
 )
+from hotrow.models.wide_deep import WideDeep, WideDeepConfig
 from hotrow.models.wukong import Wukong, WukongConfig
 
 __all__ = [
@@ -25,11 +27,15 @@ __all__ = [
     "DCNv2",
     "DCNv2Config",
     "DLRMConfig",
+    "DeepFM",
+    "DeepFMConfig",
     "MisfitError",
     "ModelConfig",
     "ModelFacts",
     "NCFConfig",
     "RankingModel",
+    "WideDeep",
+    "WideDeepConfig",
     "Wukong",
     "WukongConfig",
     "build_model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hotrow.errors import ConfigError
-from hotrow.models.base import ModelConfig
+from hotrow.models.base import LINEAR, ModelConfig
 
 
 def common_width(config: ModelConfig) -> int:
@@ -20,6 +20,13 @@ def common_width(config: ModelConfig) -> int:
     if len(widths) > 1:
         raise ConfigError("tables", widths, "tables of one width")
     return widths[0]
+
+
+def require_linear_tables(config: ModelConfig) -> None:
+    """Raise ConfigError where the tables' second half is not that of a linear part."""
+    given = [table.name for table in config.tables[len(config.main_tables) :] if table.width == 1]
+    if given != [LINEAR + table.name for table in config.main_tables]:
+        raise ConfigError("tables", given, f"a table {LINEAR}NAME of width 1 for each other table")
 
 
 def require_widths(field: str, sizes: Sequence[int], *, last: int | None = None) -> None:

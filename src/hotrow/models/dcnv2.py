@@ -141,7 +141,7 @@ def dcnv2_mlperf(inputs: Inputs) -> DCNv2Config:
     )
 
 
-@register_preset("dcnv2-small", model="dcnv2")
+@register_preset("dcnv2-small", model="dcnv2", aliases=("dcnv2",))
 def dcnv2_small(inputs: Inputs) -> DCNv2Config:
     """Size for small data and tests: D 16, 2 crosses of rank 32 beside 128-64."""
     return DCNv2Config(**input_fields(inputs, 16), crosses=2, rank=32, structure="parallel", deep=(128, 64))

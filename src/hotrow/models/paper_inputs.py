@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from hotrow.types import Inputs, ListInput
@@ -46,6 +47,11 @@ def ncf_inputs() -> Inputs:
     return Inputs(num_dense=0, names=("user", "item"), rows=(140_000, 28_000))
 
 
+def wide_deep_inputs() -> Inputs:
+    """Return the inputs of DeepRecSys' Wide & Deep: 512 dense features, 27 tables of 1M rows."""
+    return _tables([1_000_000] * 27)
+
+
 def mlperf_dcnv2() -> Inputs:
     """Return MLPerf's inputs: 13 dense features, 26 bags of 214 ids in all, 204M rows."""
     pairs = zip(MLPERF_ROWS, MLPERF_LENGTHS, strict=True)
@@ -63,3 +69,8 @@ def _bags(*, num_dense: int, bags: int, length: int, rows: int) -> Inputs:
         for name in names
     )
     return Inputs(num_dense=num_dense, names=(), rows=(), lists=tuple(lists))
+
+
+def _tables(rows: Sequence[int]) -> Inputs:
+    names = tuple(f"feature{number}" for number in range(1, len(rows) + 1))
+    return Inputs(num_dense=512, names=names, rows=tuple(rows))

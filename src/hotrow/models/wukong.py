@@ -156,7 +156,7 @@ def wukong_of_scale(inputs: Inputs, scale: int, *, width: int = 16) -> WukongCon
     )
 
 
-@register_preset("wukong-small", model="wukong")
+@register_preset("wukong-small", model="wukong", aliases=("wukong",))
 def wukong_small(inputs: Inputs) -> WukongConfig:
     """Size for small data and tests: scale 1, D 16."""
     return wukong_of_scale(inputs, 1)
