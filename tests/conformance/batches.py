@@ -33,6 +33,17 @@ def make_batch(inputs: Inputs, size: int, *, seed: int = 0) -> Batch:
     return Batch(dense, ids, labels if labels.shape[1] > 1 else labels[:, 0], lists=make_lists(bags))
 
 
+def make_full_batch(inputs: Inputs, size: int, *, seed: int = 0) -> Batch:
+    """Draw examples whose lists are as long as the inputs say."""
+    batch = make_batch(inputs, size, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    bags = [
+        torch.randint(f.rows, (size, f.length), generator=generator, dtype=torch.int32).unbind()
+        for f in inputs.lists
+    ]
+    return Batch(batch.dense, batch.ids, batch.labels, lists=make_lists(bags))
+
+
 def make_lists(bags: Sequence[Sequence[Tensor]]) -> Jagged | None:
     """Put B bags of each list feature side by side."""
     flat = [bag for of_feature in bags for bag in of_feature]

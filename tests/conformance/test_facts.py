@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from tests.conformance.batches import make_batch, make_lists
+from tests.conformance.batches import make_batch, make_full_batch
 from tests.conformance.building import build, logits_of, make_model
 from tests.conformance.cases import Case
 from torch.utils.flop_counter import FlopCounterMode
 
-from hotrow.types import Batch
-
 SIZE = 8
-
-
-def batch_of_stated_lengths(case: Case) -> Batch:
-    """Draw examples whose lists are as long as the inputs say."""
-    batch = make_batch(case.inputs, SIZE)
-    bags = [[torch.full((f.length,), 2, dtype=torch.int32)] * SIZE for f in case.inputs.lists]
-    return Batch(batch.dense, batch.ids, batch.labels, lists=make_lists(bags))
 
 
 def test_parameters_and_table_bytes(case: Case) -> None:
@@ -40,7 +30,7 @@ def test_gathered_bytes(case: Case) -> None:
 def test_flop_against_pytorchs_count(case: Case) -> None:
     """PyTorch counts matrix products; facts may add what interactions do besides them."""
     model = make_model(case).eval()
-    batch = batch_of_stated_lengths(case)
+    batch = make_full_batch(case.inputs, SIZE)
     with FlopCounterMode(display=False) as counter:
         logits_of(model, batch)
     counted = counter.get_total_flops() / SIZE
