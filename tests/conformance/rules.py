@@ -6,22 +6,30 @@ part is switched off. Numbers are areas under the ROC curve on examples that wer
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
 
 import torch
 from tests.conformance.batches import make_batch
 from tests.conformance.building import build
 from tests.conformance.cases import PAIR, PLAIN
-from torch import Tensor
+from torch import Tensor, nn
 
-from hotrow.models import DLRM, NCF, DCNv2, DeepFM, RankingModel, WideDeep, preset
+from hotrow.layers.wukong import WukongLayer
+from hotrow.models import DLRM, NCF, DCNv2, DeepFM, RankingModel, WideDeep, Wukong, preset
 from hotrow.types import Batch, Inputs
 
 TABLE_LR = 0.1
 
-Label = Callable[[Batch], Tensor]
+
+class Label(Protocol):
+    """A rule: from examples to labels, (B,) or (B, K)."""
+
+    __name__: str
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Return the labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +41,9 @@ class Rule:
         preset: what is fitted.
         inputs: of the examples.
         label: from examples to labels, (B,) or (B, K).
-        without: builds the model without its special part; None where it has none that
-            decides it.
+        fields: of the preset's configuration that are changed, for the model and its ablation.
+        without: how the special part is switched off: fields of the configuration, or a change of the
+            built model; None: there is no ablation, for the reason beside it.
         steps: of 128 examples.
         learnt: AUC that the model reaches, for every task.
         missed: AUC that the ablation stays below, for the last task.
@@ -44,13 +53,14 @@ class Rule:
     preset: str
     inputs: Inputs
     label: Label
-    without: Callable[[RankingModel], None] | None
+    without: Mapping[str, Any] | Callable[[RankingModel], None] | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 150
     learnt: float = 0.9
     missed: float = 0.65
 
     def __str__(self) -> str:
-        return self.model
+        return f"{self.model}-{self.label.__name__}"
 
     def draw(self, size: int, seed: int) -> Batch:
         """Draw labelled examples."""
@@ -59,9 +69,11 @@ class Rule:
 
     def build(self, *, ablated: bool) -> RankingModel:
         """Build the model, with or without its special part."""
-        model = build(self.preset, preset(self.preset, self.inputs), table_lr=TABLE_LR)
-        if ablated:
-            assert self.without is not None
+        config: Any = replace(preset(self.preset, self.inputs), **self.fields)
+        if ablated and isinstance(self.without, Mapping):
+            config = replace(config, **self.without)
+        model = build(self.preset, config, table_lr=TABLE_LR)
+        if ablated and callable(self.without):
             self.without(model)
         return model
 
@@ -117,6 +129,15 @@ def silence(module: torch.nn.Module) -> None:
     module.register_forward_hook(lambda module, inputs, out: torch.zeros_like(out))
 
 
+def without_machines(model: RankingModel) -> None:
+    """Leave of Wukong's layers the linear compression; their norms, which divide, go too."""
+    assert isinstance(model, Wukong)
+    for layer in model.layers:
+        assert isinstance(layer, WukongLayer)
+        layer.norm = nn.Identity()  # type: ignore[assignment]
+        silence(layer.machine)
+
+
 RULES: Final = (
     Rule(
         model="dcnv2",
@@ -144,6 +165,13 @@ RULES: Final = (
         label=parities_differ,
         without=without_deep,
     ),
-    # No ablation: without its factorisation machines, Wukong's last network finds products as fast.
-    Rule(model="wukong", preset="wukong-small", inputs=PLAIN, label=parities_differ, without=None),
+    # Its last network could find products as well: it is made linear.
+    Rule(
+        model="wukong",
+        preset="wukong-small",
+        inputs=PLAIN,
+        label=parities_differ,
+        fields={"top": (1,)},
+        without=without_machines,
+    ),
 )
