@@ -9,10 +9,8 @@ from torch import Tensor
 
 from hotrow.types import Batch, Inputs, Jagged
 
-LONGEST = 6
 
-
-def make_batch(inputs: Inputs, size: int, *, seed: int = 0) -> Batch:
+def make_batch(inputs: Inputs, size: int, *, seed: int = 0, longest: int = 6) -> Batch:
     """Draw examples; of some, all lists are empty, and sequences are as long as one another."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.randn(size, inputs.num_dense, generator=generator)
@@ -20,7 +18,7 @@ def make_batch(inputs: Inputs, size: int, *, seed: int = 0) -> Batch:
     for column, rows in enumerate(inputs.rows):
         ids[:, column] = torch.randint(0, rows, (size,), generator=generator)
     labels = (torch.rand(size, len(inputs.tasks), generator=generator) < 0.5).float()
-    steps = torch.randint(0, LONGEST + 1, (size,), generator=generator)
+    steps = torch.randint(0, longest + 1, (size,), generator=generator)
     bags: list[list[Tensor]] = []
     for feature in inputs.lists:
         lengths = steps if feature.kind == "sequence" else steps[torch.randperm(size, generator=generator)]
@@ -62,11 +60,12 @@ def split_lists(batch: Batch) -> list[list[Tensor]]:
     return [bags[first : first + size] for first in range(0, len(bags), size)]
 
 
-def take(batch: Batch, rows: slice) -> Batch:
-    """Return some rows of a batch."""
+def take(batch: Batch, rows: Sequence[int]) -> Batch:
+    """Return some rows of a batch, in this order."""
+    index = torch.tensor(rows)
     return Batch(
-        batch.dense[rows],
-        batch.ids[rows],
-        None if batch.labels is None else batch.labels[rows],
-        lists=make_lists([of_feature[rows] for of_feature in split_lists(batch)]),
+        batch.dense[index],
+        batch.ids[index],
+        None if batch.labels is None else batch.labels[index],
+        lists=make_lists([[bags[row] for row in rows] for bags in split_lists(batch)]),
     )

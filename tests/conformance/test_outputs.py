@@ -71,9 +71,15 @@ def test_every_feature_counts(case: Case, fitted: RankingModel) -> None:
 
 def test_examples_do_not_depend_on_their_batch(case: Case, fitted: RankingModel) -> None:
     batch = make_batch(case.inputs, 50)
-    parts = [take(batch, part) for part in (slice(0, 1), slice(1, 20), slice(20, 50))]
+    parts = [take(batch, part) for part in (range(1), range(1, 20), range(20, 50))]
     together = torch.cat([logits_of(fitted, part) for part in parts])
     torch.testing.assert_close(together, logits_of(fitted, batch))
+
+
+def test_order_and_lengths_of_other_examples_do_not_matter(case: Case, fitted: RankingModel) -> None:
+    batch = make_batch(case.inputs, 6, longest=300)
+    order = [4, 0, 5, 2, 1, 3]
+    torch.testing.assert_close(logits_of(fitted, take(batch, order)), logits_of(fitted, batch)[order])
 
 
 def test_does_not_change_its_batch(case: Case) -> None:
