@@ -51,7 +51,7 @@ def test_text_tells_of_rows_rejections_and_features(
     assert ["train", "600"] in lines
     assert ["column_count", "1"] in lines
     assert ["kept", "in", str(tmp_path / "out" / "rejected.tsv")] in lines
-    assert sum(line[1:2] == ["vocabulary"] for line in lines) == 26
+    assert sum(line[1:3] == ["categorical", "vocabulary"] for line in lines) == 26
 
 
 def test_options_reach_the_data_set(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

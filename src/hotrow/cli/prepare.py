@@ -10,10 +10,9 @@ import typer
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, table
 
 if TYPE_CHECKING:
-    from hotrow.data.report import PrepareReport
+    from collections.abc import Sequence
 
-_FEATURE_LINE = "  {:<18}{:<12}{:>12}{:>14}{:>10}{:>10}"
-_FEATURE_HEADS = ("feature", "encoding", "rows", "ids in train", "unseen", "missing")
+    from hotrow.data.report import FeatureSummary, PrepareReport
 
 
 def prepare(
@@ -112,11 +111,35 @@ def _text(report: PrepareReport) -> str:
     if report.rejected_rows:
         facts["kept in"] = str(Path(report.out) / REJECTED_FILE)
     facts |= {"rows/s": report.rows_per_second, "peak memory, MiB": round(report.peak_rss_mib)}
-    lines = [table(f"prepared {report.out}", facts), "", _FEATURE_LINE.format(*_FEATURE_HEADS)]
-    for feature in report.features:
-        if feature.kind != "dense":
-            shares = [f"{share:.1%}" for share in (feature.unseen_share or 0.0, feature.missing_share or 0.0)]
-            distinct = "-" if feature.distinct is None else f"{feature.distinct:,}"
-            cells = (feature.name, feature.encoding, f"{feature.rows:,}", distinct, *shares)
-            lines.append(_FEATURE_LINE.format(*cells))
-    return "\n".join(lines)
+    return "\n".join([table(f"prepared {report.out}", facts), "", *_feature_lines(report.features)])
+
+
+def _feature_lines(features: Sequence[FeatureSummary]) -> list[str]:
+    """Return a line of each feature that has ids, under a line of heads."""
+    with_ids = [feature for feature in features if feature.kind != "dense"]
+    heads = ["feature", "kind", "encoding", "rows", "ids in train", "unseen", "missing", "ids a row"]
+    cells = [_cells(feature) for feature in with_ids]
+    if all(feature.mean_length is None for feature in with_ids):
+        heads, cells = heads[:-1], [row[:-1] for row in cells]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) if at < 3 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (heads, *cells)
+    ]
+
+
+def _cells(feature: FeatureSummary) -> list[str]:
+    return [
+        feature.name,
+        f"{feature.kind} of {feature.of}" if feature.of else feature.kind,
+        feature.encoding or "-",
+        f"{feature.rows:,}",
+        "-" if feature.distinct is None else f"{feature.distinct:,}",
+        f"{feature.unseen_share or 0.0:.1%}",
+        f"{feature.missing_share or 0.0:.1%}",
+        "1" if feature.mean_length is None else f"{feature.mean_length:.1f}",
+    ]

@@ -32,28 +32,59 @@ def flat_indices(starts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[A
 
 
 def join_runs(runs: Sequence[EncodedList]) -> EncodedList:
-    """Copy runs of rows side by side, with as few ids as the runs allow.
+    """Put runs of rows side by side, with as few ids as the runs allow.
 
-    Rows of a run mostly lie side by side, or are a user's successive histories, which overlap; then the
-    stretch of ids that they span is copied. Where that would be more than all slices together, these are.
+    Rows of a run mostly lie side by side, or are users' histories, which overlap; then the stretch of ids
+    that they span is copied. Where that would be more than all slices together, these are. Runs of one
+    shard share a stretch where that is less, so that overlapping histories of a window stay small.
 
     Args:
         runs: at least one; all with weights or none.
     """
-    parts = [_stretch(run) for run in runs]
-    shifts = np.cumsum([0, *(len(part.ids) for part in parts)])[:-1].tolist()
-    weights = [part.weights for part in parts if part.weights is not None]
+    ids, weights, starts = [], [], [run.starts for run in runs]
+    shift = 0
+    for members in _sharing(runs):
+        sizes = [len(runs[at].starts) for at in members]
+        joined = (np.concatenate([runs[at].starts for at in members]), _lengths(runs, members))
+        kept, moved = stretch(*joined)
+        for at, piece in zip(members, np.split(moved + shift, np.cumsum(sizes)[:-1]), strict=True):
+            starts[at] = piece
+        first = runs[members[0]]
+        ids.append(first.ids[kept])
+        if first.weights is not None:
+            weights.append(first.weights[kept])
+        shift += len(ids[-1])
     return EncodedList(
-        ids=np.concatenate([part.ids for part in parts]),
-        starts=np.concatenate([part.starts + shift for part, shift in zip(parts, shifts, strict=True)]),
-        lengths=np.concatenate([part.lengths for part in parts]),
+        ids=np.concatenate(ids),
+        starts=np.concatenate(starts),
+        lengths=_lengths(runs, range(len(runs))),
         weights=np.concatenate(weights) if weights else None,
     )
 
 
-def _stretch(run: EncodedList) -> EncodedList:
-    kept, starts = stretch(run.starts, run.lengths)
-    return EncodedList(run.ids[kept], starts, run.lengths, None if run.weights is None else run.weights[kept])
+def _sharing(runs: Sequence[EncodedList]) -> list[list[int]]:
+    """Return which runs are to share a stretch of ids: those of one array, or each by itself."""
+    sources: dict[int, list[int]] = {}
+    for at, run in enumerate(runs):
+        sources.setdefault(id(run.ids), []).append(at)
+    found: list[list[int]] = []
+    for members in sources.values():
+        starts = np.concatenate([runs[at].starts for at in members])
+        lengths = _lengths(runs, members)
+        first, last = _span(starts, lengths)
+        found += [members] if last - first <= lengths.sum(dtype=np.int64) else [[at] for at in members]
+    return found
+
+
+def _lengths(runs: Sequence[EncodedList], members: Sequence[int]) -> NDArray[np.integer[Any]]:
+    return np.concatenate([runs[at].lengths for at in members])
+
+
+def _span(starts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]) -> tuple[int, int]:
+    """Return where the first slice begins and the last one ends; empty ones lie nowhere."""
+    is_filled = lengths > 0
+    last = int(np.max(starts + lengths.astype(np.int64), where=is_filled, initial=0))
+    return int(np.min(starts, where=is_filled, initial=last)), last
 
 
 def stretch(
@@ -69,14 +100,10 @@ def stretch(
         Which values to keep, at most as many as all slices have together; and where slices begin in
         them, (B,).
     """
-    is_filled = lengths > 0
-    ends = starts + lengths.astype(np.int64)
-    last = int(np.max(ends, where=is_filled, initial=0))
-    first = int(np.min(starts, where=is_filled, initial=last))
-    total = int(lengths.sum(dtype=np.int64))
-    if last - first > total:
+    first, last = _span(starts, lengths)
+    if last - first > int(lengths.sum(dtype=np.int64)):
         return flat_indices(starts, lengths), np.cumsum(lengths, dtype=np.int64) - lengths
-    return slice(first, last), np.where(is_filled, starts - np.int64(first), 0)
+    return slice(first, last), np.where(lengths > 0, starts - np.int64(first), 0)
 
 
 def covered(starts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
