@@ -26,7 +26,7 @@ SCHEMA = Schema(
     categorical=(
         CategoricalFeature(name="user", rows=USERS),
         CategoricalFeature(name="hour", rows=24),
-        CategoricalFeature(name="item", rows=ITEMS),
+        CategoricalFeature(name="item", rows=ITEMS, key_type="integer"),
     ),
     lists=(
         ListFeature(name="history", kind="sequence", rows=ITEMS, of="item", weighted=True),

@@ -15,7 +15,7 @@ from tests.data.lists import encoded_lists, list_schema, values_of
 
 from hotrow.data._shard import map_shard
 from hotrow.data.raw import EncodedBlock, EncodedList
-from hotrow.data.schema import ListFeature, Schema
+from hotrow.data.schema import DenseFeature, ListFeature, Schema
 from hotrow.data.shards import write_shard
 from hotrow.errors import DataError
 
@@ -52,7 +52,7 @@ def test_what_was_written_is_mapped(
 ) -> None:
     more_labels = ("buy", "return")[: tasks - 1]
     schema = list_schema(weighted=weighted, more_labels=more_labels, group=group)
-    schema = replace(schema, dense=schema.dense * dense)
+    schema = replace(schema, dense=tuple(DenseFeature(name=f"d{at}") for at in range(dense)))
     written = block_of(schema, rows, [data.draw(encoded_lists(rows, weighted=w)) for w in weighted])
     file = tmp_path_factory.mktemp("shards") / "0.arrow"
     write_shard(file, written, schema)

@@ -75,7 +75,5 @@ def _array(values: NDArray[Any] | tuple[EncodedList, NDArray[Any]], kind: Any) -
         starts, sizes = (pa.array(part.astype(np.int32, copy=False)) for part in (rows.starts, rows.lengths))
         return pa.ListViewArray.from_arrays(starts, sizes, pa.array(flat), type=kind)
     if pa.types.is_fixed_size_list(kind):
-        # from_arrays divides by the width, which is 0 where there are no dense features.
-        items = pa.array(values.reshape(-1))
-        return pa.FixedSizeListArray.from_buffers(kind, len(values), [None], children=[items])
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=kind)
     return pa.array(values)
