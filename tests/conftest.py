@@ -168,6 +168,40 @@ def criteo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture(scope="session")
+def movielens_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run whose ``model/`` is an untrained DCN-v2 for MovieLens with histories and genres."""
+    from hotrow.artifact import save_artifact
+    from hotrow.data.dataset import Dataset
+    from hotrow.data.prepare import prepare
+    from hotrow.data.vocabulary import VOCABULARY_FOLDER
+    from hotrow.embedding import EmbeddingTables
+    from hotrow.models import build_model, preset
+
+    folder = tmp_path_factory.mktemp("movielens")
+    rng = np.random.default_rng(0)
+    ratings = [
+        f"{rng.integers(1, 9)}::{rng.integers(1, 30)}::{rng.integers(1, 6)}::{time}" for time in range(300)
+    ]
+    (folder / "ratings.dat").write_text("\n".join(ratings) + "\n")
+    (folder / "users.dat").write_text("".join(f"{user}::F::{user}::1::0\n" for user in range(1, 9)))
+    movies = (f"{item}::A ({1980 + item})::{'Drama|War'[: 5 + item % 5]}\n" for item in range(1, 30))
+    (folder / "movies.dat").write_text("".join(movies))
+    prepare("movielens", [folder], folder / "data", settings={"history": "10"})
+    schema = Dataset.open(folder / "data").schema
+    config = preset("dcnv2-small", schema.inputs())
+    save_artifact(
+        folder / "run" / "model",
+        model=build_model("dcnv2", config, EmbeddingTables(config.tables, optimizer=None, seed=3), seed=3),
+        model_name="dcnv2",
+        model_config=config,
+        schema=schema,
+        vocab_folder=folder / "data" / VOCABULARY_FOLDER,
+        metrics={},
+    )
+    return folder / "run"
+
+
 @pytest.fixture
 def criteo_rows() -> Callable[..., list[str]]:
     """Return a function that makes lines of a Criteo log, values missing and unseen ids included."""

@@ -125,7 +125,9 @@ def test_columns_of_another_log_are_refused_when_raw_rows_come(loaded: Artifact)
 
     features = loaded.schema.categorical
     swapped = replace(loaded.schema, categorical=(features[1], features[0], *features[2:]))
-    with pytest.raises(SchemaMismatchError, match=r"its schema has columns .*C2, C1"):
+    with pytest.raises(
+        SchemaMismatchError, match=r"model: the schema has columns .*C2, C1.*, format criteo has"
+    ):
         replace(loaded, schema=swapped).block([{}])
 
 

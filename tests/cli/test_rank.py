@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,3 +212,48 @@ def test_the_real_log_is_prepared_trained_on_and_ranked(
     artifact = load_artifact(run)
     answer = json.loads(RankingService("m", artifact, Limits()).rank(json.dumps(body).encode()))
     assert sorted(entry["index"] for entry in answer["ranking"]) == [0, 1, 2]
+
+
+RATED: list[dict[str, Any]] = [
+    {"user": 3, "item": 7, "gender": "F", "history": [1, 2, 3], "genres": ["War"]},
+    {"user": 3, "item": 8, "gender": "F", "history": [1, 2, 3], "genres": ["Drama", "War"], "year": "1990"},
+    {"user": 999, "item": None},
+]
+
+
+def test_rows_of_a_model_with_histories(
+    movielens_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = write(tmp_path / "rows.jsonl", [json.dumps(row) for row in RATED])
+    lines = [
+        "user,item,gender,history,genres,year",
+        "3,7,F,1|2|3,War,",
+        "3,8,F,1|2|3,Drama|War,1990",
+        "999,,,,,",
+    ]
+    cells = write(tmp_path / "rows.csv", [*lines, "x,,,,,"])
+    found = []
+    for path in (objects, cells):
+        assert hotrow("rank", movielens_run, path, "--json") == 0
+        found.append(json.loads(capsys.readouterr().out)["scores"])
+    assert found[1] == [*found[0], None]
+    artifact = load_artifact(movielens_run)
+    assert found[0] == artifact.score(artifact.block(RATED)).tolist()
+    assert len(set(found[0])) == 3
+
+
+def test_the_lines_of_a_table_are_numbered_from_its_header_on(
+    movielens_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "rows.csv", ["user,item", "3,7", "x,7", "3,8"])
+    assert hotrow("rank", movielens_run, path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "line\tscore"
+    assert [line.split("\t")[0] for line in lines[1:]] == ["2", "3", "4"]
+    assert [line.endswith("\t") for line in lines[1:]] == [False, True, False]
+    assert hotrow("rank", movielens_run, path, "--strict") == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        message
+        == f"error: {path}, line 3, column user: found 'x', expected a whole number of 64 bits or null"
+    )

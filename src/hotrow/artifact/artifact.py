@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from hotrow.data.encoder import Encoder
-from hotrow.data.formats import RawFormat, get_format
+from hotrow.data.formats import RowReader, reader_of
 from hotrow.data.jagged import to_jagged
 from hotrow.data.raw import RawBlock
 from hotrow.data.schema import Schema
@@ -48,23 +48,17 @@ class Artifact:
     metrics: Mapping[str, Any]
 
     @cached_property
-    def format(self) -> RawFormat:
-        """The format that reads raw rows, from a log or as mappings.
+    def format(self) -> RowReader:
+        """What reads raw rows, from a file or as mappings.
 
         Raises:
             ConfigError: this version of hotrow does not have the schema's format.
-            SchemaMismatchError: the format's columns are not those of the schema.
+            SchemaMismatchError: the format's columns are not those of the schema, or no rows can carry them.
         """
-        raw_format = get_format(self.schema.format)
-        dense = [feature.name for feature in raw_format.dense]
-        found = [feature.name for feature in self.schema.dense]
-        found += [feature.name for feature in self.schema.categorical]
-        if found != [*dense, *raw_format.categorical]:
-            raise SchemaMismatchError(
-                f"{self.path}: its schema has columns {', '.join(found)}, "
-                f"format {raw_format.name} has {', '.join((*dense, *raw_format.categorical))}"
-            )
-        return raw_format
+        try:
+            return reader_of(self.schema)
+        except SchemaMismatchError as error:
+            raise SchemaMismatchError(f"{self.path}: {error}") from error
 
     def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         """Read rows given as mappings of column names to raw values; absent or None is missing.

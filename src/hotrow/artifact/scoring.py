@@ -28,7 +28,7 @@ class ScoredLines:
     """Consecutive lines of a raw log.
 
     Attributes:
-        first_line: 1-based number of the first of them.
+        first_line: 1-based number of the first of them; a header is line 1.
         scores: (L,) float32, one for each line; NaN where the line was rejected.
         rejected: the rejected lines.
     """
@@ -69,6 +69,7 @@ def score_lines(artifact: Artifact, source: Path, *, strict: bool = False) -> It
     """
     first_line = 1
     for block in artifact.format.read(source):
+        first_line += block.skipped
         if strict:
             for rejection in block.rejected:
                 raise rejection.error(source)

@@ -35,10 +35,12 @@ def rank(
 ) -> None:
     """Score raw rows in the format of the log that the model was trained on.
 
-    Ids never seen and missing values are allowed. The table has a header and
-    one line for each line of FILE: its number and its click probability. A
-    line that cannot be read has an empty score (null in JSON) and is counted;
-    with --out it is kept beside the table, in NAME.rejected.tsv.
+    Rows for models of MovieLens or of sequences are JSON objects, one a line, or
+    a table with a header. Ids never seen and missing values are allowed. The
+    output has a header and one line for each row of FILE: its line number and
+    its click probability. A line that cannot be read has an empty score (null in
+    JSON) and is counted; with --out it is kept beside the table, in
+    NAME.rejected.tsv.
 
     \b
     Example:
@@ -80,10 +82,10 @@ def _print(artifact: Artifact, file: Path, *, strict: bool) -> ScoreReport:
     from hotrow.artifact import score_log
     from hotrow.artifact.scoring import table_lines
 
+    heads = iter(("line\tscore\n",))
+
     def consume(block: ScoredLines) -> None:
-        if block.first_line == 1:
-            sys.stdout.write("line\tscore\n")
-        sys.stdout.write(table_lines(block, "\t"))
+        sys.stdout.write(next(heads, "") + table_lines(block, "\t"))
 
     report = score_log(artifact, file, consume, strict=strict)
     sys.stdout.flush()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,25 +70,27 @@ class Rejections:
         data: the block's text.
         kinds: what can be wrong with a row of this format.
         separator: what separates the columns of a line.
+        details: (X,) what was found and what was expected, where ``kinds`` does not say.
     """
 
     lines: NDArray[np.int64]
-    reasons: NDArray[np.uint8]
+    reasons: NDArray[np.integer[Any]]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     data: bytes
     kinds: tuple[Reason, ...]
     separator: bytes = b"\t"
+    details: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def __iter__(self) -> Iterator[Rejection]:
-        for line, reason, start, end in zip(
-            self.lines.tolist(), self.reasons.tolist(), self.starts.tolist(), self.ends.tolist(), strict=True
-        ):
-            kind, text = self.kinds[reason], self.data[start:end].removesuffix(b"\r")
-            yield Rejection(line, kind.name, kind.column, _detail(kind, text, self.separator), text)
+        places = zip(self.lines.tolist(), self.starts.tolist(), self.ends.tolist(), strict=True)
+        for at, (line, start, end) in enumerate(places):
+            kind, text = self.kinds[self.reasons[at]], self.data[start:end].removesuffix(b"\r")
+            detail = self.details[at] if self.details else _detail(kind, text, self.separator)
+            yield Rejection(line, kind.name, kind.column, detail, text)
 
     def shifted(self, lines: int) -> Rejections:
         """Return the same rejections ``lines`` further down the file."""

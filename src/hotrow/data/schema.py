@@ -170,6 +170,13 @@ class Schema:
         return own + tuple(feature for feature in self.lists if not feature.of)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all features: dense, categorical, lists."""
+        names = [feature.name for feature in self.dense]
+        names += [feature.name for feature in self.categorical]
+        return (*names, *(feature.name for feature in self.lists))
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the K labels, the main one first."""
         return (self.label, *self.more_labels)

@@ -16,7 +16,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from hotrow.errors import RequestError
 
 Parameter = bool | int | float | str | None
-FeatureValue = int | float | str | None
+FeatureValue = int | float | str | list[int | float | str] | None
+"""A raw value, or the values of a list feature."""
 
 Message = TypeVar("Message")
 

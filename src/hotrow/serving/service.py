@@ -67,6 +67,7 @@ class RankingService:
         self._limits = limits
         self._dense = [feature.name for feature in scorer.schema.dense]
         self._categorical = [feature.name for feature in scorer.schema.categorical]
+        self._lists = [feature.name for feature in scorer.schema.lists]
 
     def infer(self, body: bytes) -> bytes:
         """Answer ``POST /v2/models/{name}/infer``.
@@ -76,6 +77,11 @@ class RankingService:
         """
         request = decode(_INFER, body, where="request body")
         tensors.check_outputs(request)
+        if self._lists:
+            raise RequestError(
+                f"the model has list features ({', '.join(self._lists)}), which tensors of one shape cannot "
+                "carry; send rows to /v1/rank"
+            )
         rows = tensors.read_rows(
             request, dense=self._dense, categorical=self._categorical, limits=self._limits
         )
@@ -90,7 +96,9 @@ class RankingService:
             RequestError: the request cannot be answered as it is.
         """
         request = decode(_RANK, body, where="request body")
-        rows = candidate_rows(request, columns={*self._dense, *self._categorical}, limits=self._limits)
+        rows = candidate_rows(
+            request, columns={*self._dense, *self._categorical, *self._lists}, limits=self._limits
+        )
         scores = self._score(rows, "candidates")
         return msgspec.json.encode(RankResponse(self.name, ranking(scores, request.top_k), request.id))
 

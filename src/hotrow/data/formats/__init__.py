@@ -5,17 +5,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat, TableFormat
-from hotrow.errors import ConfigError
+from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat, RowReader, TableFormat
+from hotrow.data.formats.rows import SchemaRows
+from hotrow.data.schema import Schema
+from hotrow.errors import ConfigError, SchemaMismatchError
 
 __all__ = [
     "Chunk",
     "ParsedBlock",
     "RawFormat",
+    "RowReader",
+    "SchemaRows",
     "TableFormat",
     "find_format",
     "format_names",
     "get_format",
+    "reader_of",
 ]
 
 _FORMATS = {
@@ -52,4 +57,25 @@ def get_format(name: str) -> RawFormat:
     found = find_format(name)
     if not isinstance(found, RawFormat):
         raise ConfigError("format", name, "a format whose logs are streamed")
+    return found
+
+
+def reader_of(schema: Schema) -> RowReader:
+    """Return what reads raw rows like those of a data set.
+
+    That is its format, if its logs are streamed; otherwise JSON lines and tables with the schema's columns.
+
+    Raises:
+        ConfigError: there is no format of that name.
+        SchemaMismatchError: the format's columns are not those of the schema.
+    """
+    found = find_format(schema.format)
+    if not isinstance(found, RawFormat):
+        return SchemaRows(schema)
+    expected = [*(feature.name for feature in found.dense), *found.categorical]
+    if list(schema.columns) != expected:
+        raise SchemaMismatchError(
+            f"the schema has columns {', '.join(schema.columns)}, "
+            f"format {found.name} has {', '.join(expected)}"
+        )
     return found

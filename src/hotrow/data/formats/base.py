@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -46,29 +46,27 @@ class ParsedBlock:
         rejected: the others; their lines are 1-based within the source once read by ``read``,
             within the chunk as ``parse`` returns them.
         num_lines: accepted and rejected together.
+        skipped: lines before them that are no rows: a header.
     """
 
     rows: RawBlock
     rejected: Rejections
     num_lines: int
+    skipped: int = 0
 
 
-class RawFormat(ABC):
-    """A raw log format.
+class RowReader(ABC):
+    """Reads raw rows, from a file or as mappings.
 
     Attributes:
-        name: as given to ``hotrow prepare``.
-        label: name of the label column.
+        name: of the format.
         dense: the N dense features, in column order.
         categorical: names of the F categorical features, in column order.
-        key_type: how their text becomes a key.
     """
 
     name: str
-    label: str
     dense: tuple[DenseFeature, ...]
     categorical: tuple[str, ...]
-    key_type: KeyType
 
     @abstractmethod
     def chunks(self, source: Path) -> Iterator[Chunk]:
@@ -101,8 +99,21 @@ class RawFormat(ABC):
         lines = 0
         for chunk in self.chunks(source):
             block = self.parse(chunk)
-            yield ParsedBlock(block.rows, block.rejected.shifted(lines), block.num_lines)
-            lines += block.num_lines
+            yield replace(block, rejected=block.rejected.shifted(lines))
+            lines += block.skipped + block.num_lines
+
+
+class RawFormat(RowReader):
+    """A raw log format whose rows all have the same columns, and one label.
+
+    Attributes:
+        name: as given to ``hotrow prepare``.
+        label: name of the label column.
+        key_type: how the text of categorical features becomes a key.
+    """
+
+    label: str
+    key_type: KeyType
 
 
 Options = TypeVar("Options")

@@ -1,0 +1,134 @@
+"""Rows for any schema: JSON lines, or a table with a header, TABs or commas between its cells.
+
+What a model trained on MovieLens or on sequences ranks. A row is a mapping of column names to raw values:
+
+    {"user": 7, "item": 318, "gender": "F", "history": [1, 527, 2858]}
+
+in a table, values of a list are joined by ``|``. An absent or empty value is missing. Labels may be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, RIGHT_PAD, LineBlock, line_blocks
+from hotrow.data.formats._row_columns import Fault, read_rows, without_rows
+from hotrow.data.formats._row_lines import Table, parse_lines
+from hotrow.data.formats.base import Chunk, ParsedBlock, RowReader
+from hotrow.data.raw import RawBlock
+from hotrow.data.rejections import Reason, Rejections
+from hotrow.data.schema import Schema
+from hotrow.errors import DataError, SchemaMismatchError
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines to be parsed.
+
+    Attributes:
+        block: the lines.
+        table: their columns; None for JSON objects.
+        skipped: how many lines at the beginning are a header.
+    """
+
+    block: LineBlock
+    table: Table | None
+    skipped: int
+
+
+class SchemaRows(RowReader):
+    """Reads rows as a schema says.
+
+    Args:
+        schema: of the data set that the rows are like.
+        block_bytes: how much text is read and parsed at once.
+
+    Raises:
+        SchemaMismatchError: the schema has weighted lists, which rows cannot carry.
+    """
+
+    def __init__(self, schema: Schema, *, block_bytes: int = BLOCK_BYTES) -> None:
+        for feature in schema.lists:
+            if feature.weighted:
+                raise SchemaMismatchError(
+                    f"{feature.name}: the schema has weighted lists, expected lists without weights: "
+                    "rows that are ranked cannot carry any"
+                )
+        self.name = schema.format
+        self.dense = schema.dense
+        self.categorical = tuple(feature.name for feature in schema.categorical)
+        self.schema = schema
+        self.block_bytes = block_bytes
+
+    def chunks(self, source: Path) -> Iterator[Chunk]:
+        """Cut a file at line ends; its first line tells what it is and whether rows carry labels."""
+        table: Table | None = None
+        labelled, is_first = False, True
+        for block in line_blocks(source, self.block_bytes):
+            skipped = 0
+            if is_first:
+                first = block.padded[len(LEFT_PAD) : block.padded.index(b"\n", len(LEFT_PAD))].rstrip(b"\r")
+                if not first.lstrip().startswith(b"{"):
+                    table, skipped = Table.of(source, _header(source, first), self.schema), 1
+                names = set(table.names) if table else _columns_of(first)
+                labelled, is_first = names.issuperset(self.schema.labels), False
+            yield Chunk(_Lines(block, table, skipped), block.consumed, labelled)
+
+    def parse(self, chunk: Chunk) -> ParsedBlock:
+        """Parse the lines of one chunk."""
+        content: _Lines = chunk.content
+        text = content.block.padded
+        lines = text[len(LEFT_PAD) : -len(RIGHT_PAD) - 1].split(b"\n")
+        parsed = parse_lines(lines[content.skipped :], content.table)
+        if content.block.cut:
+            parsed = [Fault("", "line_too_long", f"found a longer line than {self.block_bytes} bytes")]
+        rows = [row if not isinstance(row, Fault) else {} for row in parsed]
+        block, faults = read_rows(rows, self.schema, with_labels=chunk.labelled)
+        faults |= {at: row for at, row in enumerate(parsed) if isinstance(row, Fault)}
+        if faults:
+            block = without_rows(block, list(faults))
+        rejected = _rejections(text, lines, {at + content.skipped: fault for at, fault in faults.items()})
+        return ParsedBlock(block, rejected, len(parsed), content.skipped)
+
+    def block_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
+        """Read rows such as ``{"user": 7, "history": [1, 527]}``."""
+        block, faults = read_rows(rows, self.schema, with_labels=False)
+        if faults:
+            row = min(faults)
+            raise DataError(f"rows[{row}]", faults[row].detail, column=faults[row].column)
+        return block
+
+
+def _header(source: Path, line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(source, "found bytes that are no UTF-8, expected a header", line=1) from error
+
+
+def _columns_of(line: bytes) -> set[str]:
+    (row,) = parse_lines([line], None)
+    return set() if isinstance(row, Fault) else set(row)
+
+
+def _rejections(text: bytes, lines: Sequence[bytes], faults: Mapping[int, Fault]) -> Rejections:
+    """Gather the lines at fault, in order."""
+    kinds = {(fault.reason, fault.column) for fault in faults.values()}
+    reasons = {kind: at for at, kind in enumerate(sorted(kinds))}
+    order = sorted(faults)
+    ends = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64) + len(LEFT_PAD) - 1
+    at = np.array(order, dtype=np.int64)
+    return Rejections(
+        lines=at + 1,
+        reasons=np.array([reasons[faults[row].reason, faults[row].column] for row in order], dtype=np.int64),
+        starts=ends[at] - np.array([len(lines[row]) for row in order], dtype=np.int64),
+        ends=ends[at],
+        data=text if order else b"",
+        kinds=tuple(Reason(reason, "", column) for reason, column in reasons),
+        details=tuple(faults[row].detail for row in order),
+    )
