@@ -57,7 +57,7 @@ def test_learns_an_interaction(interaction: Literal["dot", "cat"]) -> None:
     ("change", "message"),
     [
         ({"tables": ()}, "tables: got .*at least one table"),
-        ({"num_dense": 0}, "num_dense: got 0, expected at least 1"),
+        ({"num_dense": 0}, "tables: got .*two features or more"),
         ({"bottom": (4, 9)}, r"bottom: got \(4, 9\), expected positive widths, the last of them 8"),
         ({"top": (4, 2)}, r"top: got \(4, 2\), expected positive widths, the last of them 1"),
         ({"top": ()}, "top: got"),
@@ -78,3 +78,18 @@ def test_sizes_that_do_not_fit_are_refused(change: dict[str, object], message: s
 def test_data_without_dense_features_are_refused() -> None:
     with pytest.raises(ConfigError, match="model: got 'dlrm-rmc1', expected data with a dense feature"):
         preset("dlrm-rmc1", replace(INPUTS, num_dense=0))
+
+
+def test_without_dense_features_there_is_no_bottom_network() -> None:
+    inputs = replace(INPUTS, num_dense=0)
+    config = dlrm_small(inputs)
+    model = make_model("dlrm-small", config)
+    assert not any(name.startswith("bottom") for name, _ in model.dense_parameters())
+    batch = draw(inputs, 5, 0)
+    x_BFD = model.embed(batch).pooled.view(5, -1, 16)
+    first, second = x_BFD[:, 0], x_BFD[:, 1]
+    assert isinstance(model, DLRM)
+    met = model.interact(x_BFD)
+    assert met.shape == (5, config.top_sizes[0])
+    torch.testing.assert_close(met[:, :17], torch.cat([first, (first * second).sum(1, keepdim=True)], dim=1))
+    torch.testing.assert_close(model(batch), model.top(met).squeeze(1))

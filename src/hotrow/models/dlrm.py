@@ -6,6 +6,8 @@
               or, with ``interaction="cat"``, [x_0, ..., x_F]     (B, (F + 1) D)
     logit   = top(z)                                       (B,)
 
+Of data without dense features there is no x_0 and no bottom network, and x_1 stands in z for itself.
+
 RMC1, RMC2 and RMC3 are three kinds of DLRM in a data centre (https://arxiv.org/abs/1906.03109), sized as
 DeepRecSys publishes them (harvard-acc/DeepRecSys at 1383176); it combines by concatenation.
 
@@ -15,7 +17,7 @@ Shapes: B batch, F features (categorical and lists), D embedding width, N dense 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 from hotrow.errors import ConfigError
 from hotrow.layers.interact import DotInteraction, num_pairs
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
-from hotrow.models.base import ModelConfig, RankingModel, input_fields
+from hotrow.models.base import MisfitError, ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import common_width, require_widths
 from hotrow.models.paper_inputs import dlrm_rmc1_inputs, dlrm_rmc2_inputs, dlrm_rmc3_inputs
 from hotrow.models.registry import register, register_preset
@@ -36,8 +38,8 @@ class DLRMConfig(ModelConfig):
 
     Attributes:
         tables: all of one width D.
-        num_dense: N, at least 1.
-        bottom: widths of the bottom network after its input; the last is D.
+        bottom: widths of the bottom network after its input; the last is D. There is none without dense
+            features.
         top: widths of the top network after its input; the last is 1.
         interaction: how the vectors meet: ``dot`` products of all pairs, or ``cat`` side by side.
     """
@@ -50,8 +52,8 @@ class DLRMConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         width = common_width(self)
-        if self.num_dense < 1:
-            raise ConfigError("num_dense", self.num_dense, "at least 1: DLRM needs a dense feature")
+        if self.vectors < 2:
+            raise ConfigError("tables", self.tables, "two features or more, the dense ones being one")
         require_widths("bottom", self.bottom, last=width)
         require_widths("top", self.top, last=1)
 
@@ -66,20 +68,24 @@ class DLRMConfig(ModelConfig):
 
     @property
     def bottom_sizes(self) -> tuple[int, ...]:
-        """Widths of the bottom network from its input on."""
-        return (self.num_dense, *self.bottom)
+        """Widths of the bottom network from its input on; none without dense features."""
+        return (self.num_dense, *self.bottom) if self.num_dense else ()
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors meet: one for each feature, and the bottom network's output."""
+        return self.num_pooled + bool(self.num_dense)
 
     @property
     def top_sizes(self) -> tuple[int, ...]:
         """Widths of the top network from its input on."""
-        vectors = self.num_pooled + 1
-        met = self.width + num_pairs(vectors) if self.interaction == "dot" else self.width * vectors
-        return (met, *self.top)
+        dots = self.width + num_pairs(self.vectors)
+        return (dots if self.interaction == "dot" else self.width * self.vectors, *self.top)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item of the networks and the interaction."""
         parameters = mlp_parameters(self.bottom_sizes) + mlp_parameters(self.top_sizes)
-        interaction = 2 * self.width * num_pairs(self.num_pooled + 1) if self.interaction == "dot" else 0
+        interaction = 2 * self.width * num_pairs(self.vectors) if self.interaction == "dot" else 0
         return parameters, mlp_flop(self.bottom_sizes) + mlp_flop(self.top_sizes) + interaction
 
 
@@ -97,16 +103,18 @@ class DLRM(RankingModel):
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
         self.config = config
-        self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
-        self.interact = DotInteraction(config.num_pooled + 1)
+        if config.num_dense:
+            self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
+        self.interact = DotInteraction(config.vectors)
         self.top = MLP(config.top_sizes, last_relu=False, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
-        dense_BD = self.bottom(batch.dense)
-        met = torch.cat([dense_BD, self.embed(batch).pooled], dim=1)
+        met = self.embed(batch).pooled
+        if self.config.num_dense:
+            met = torch.cat([self.bottom(batch.dense), met], dim=1)
         if self.config.interaction == "dot":
-            met = self.interact(met.view(-1, self.config.num_pooled + 1, self.config.width))
+            met = self.interact(met.view(-1, self.config.vectors, self.config.width))
         logits: Tensor = self.top(met).squeeze(1)
         return logits
 
@@ -114,7 +122,7 @@ class DLRM(RankingModel):
 @register_preset("dlrm-kaggle", model="dlrm", aliases=("dlrm",))
 def dlrm_kaggle(inputs: Inputs) -> DLRMConfig:
     """Size DLRM as facebookresearch/dlrm does for Criteo Kaggle: D 16, 512-256-64-16, 512-256-1."""
-    return DLRMConfig(**input_fields(inputs, 16, dense=True))
+    return DLRMConfig(**_fields(inputs))
 
 
 @register_preset("dlrm-rmc1", model="dlrm", inputs=dlrm_rmc1_inputs)
@@ -138,9 +146,15 @@ def dlrm_rmc3(inputs: Inputs) -> DLRMConfig:
 @register_preset("dlrm-small", model="dlrm")
 def dlrm_small(inputs: Inputs) -> DLRMConfig:
     """Size DLRM for demonstrations and tests: D 16, 64-32-16, 128-64-1."""
-    return DLRMConfig(**input_fields(inputs, 16, dense=True), bottom=(64, 32, 16), top=(128, 64, 1))
+    return DLRMConfig(**_fields(inputs), bottom=(64, 32, 16), top=(128, 64, 1))
 
 
 def _published(inputs: Inputs, *, bottom: tuple[int, ...], top: tuple[int, ...]) -> DLRMConfig:
     fields = input_fields(inputs, bottom[-1], dense=True)
     return DLRMConfig(**fields, bottom=bottom, top=top, interaction="cat")
+
+
+def _fields(inputs: Inputs) -> dict[str, Any]:
+    if len(inputs.names) + len(inputs.lists) + bool(inputs.num_dense) < 2:
+        raise MisfitError("two features, which can interact")
+    return input_fields(inputs, 16)
