@@ -11,17 +11,18 @@ from hotrow.types import Batch, Inputs, Jagged
 
 
 def make_batch(inputs: Inputs, size: int, *, seed: int = 0, longest: int = 6) -> Batch:
-    """Draw examples; of some, all lists are empty, and sequences are as long as one another."""
+    """Draw examples, some with empty lists; sequences of one stated length are as long as one another."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.randn(size, inputs.num_dense, generator=generator)
     ids = torch.empty(size, len(inputs.names), dtype=torch.int32)
     for column, rows in enumerate(inputs.rows):
         ids[:, column] = torch.randint(0, rows, (size,), generator=generator)
     labels = (torch.rand(size, len(inputs.tasks), generator=generator) < 0.5).float()
-    steps = torch.randint(0, longest + 1, (size,), generator=generator)
+    steps: dict[object, Tensor] = {}
     bags: list[list[Tensor]] = []
     for feature in inputs.lists:
-        lengths = steps if feature.kind == "sequence" else steps[torch.randperm(size, generator=generator)]
+        drawn = torch.randint(0, longest + 1, (size,), generator=generator)
+        lengths = steps.setdefault(feature.length if feature.kind == "sequence" else feature.name, drawn)
         bags.append(
             [
                 torch.randint(2, feature.rows, (length,), generator=generator, dtype=torch.int32)

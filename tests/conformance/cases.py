@@ -18,6 +18,7 @@ STEPS: Final = (
     ListInput(name="history", kind="sequence", table="item", rows=40, length=4),
     ListInput(name="history_category", kind="sequence", table="category", rows=12, length=4),
 )
+SEARCHES: Final = ListInput(name="searches", kind="sequence", table="searches", rows=20, length=3)
 TASKS: Final = ("click", "conversion")
 
 KINDS: Final[dict[str, Inputs]] = {
@@ -26,9 +27,10 @@ KINDS: Final[dict[str, Inputs]] = {
     "bags": replace(PLAIN, lists=BAGS),
     "sequence": replace(PLAIN, lists=STEPS[:1]),
     "aligned": replace(PLAIN, lists=STEPS),
+    "two-sequences": replace(PLAIN, lists=(STEPS[0], SEARCHES)),
     "pair-sequence": replace(PAIR, lists=STEPS[:1]),
     "tasks": replace(PLAIN, tasks=TASKS),
-    "everything": replace(PLAIN, lists=(*BAGS, *STEPS), tasks=TASKS),
+    "everything": replace(PLAIN, lists=(*BAGS, *STEPS, SEARCHES), tasks=TASKS),
 }
 """Inputs by what is special about them, the richest last."""
 
