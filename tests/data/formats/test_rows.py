@@ -90,12 +90,12 @@ def test_rows_given_as_mappings() -> None:
 
 
 def test_labels_and_group_of_a_mapping_are_left_alone() -> None:
-    more: dict[str, Any] = {"like": 1, "query": "?"}
-    check(SchemaRows(SCHEMA).block_from_rows([{**row, **more} for row in ROWS]))
+    rows: list[dict[str, Any]] = [{**row, "like": 1, "query": "?"} for row in ROWS]
+    check(SchemaRows(SCHEMA).block_from_rows(rows))
 
 
 def test_whole_numbers_may_be_given_by_their_digits_and_text_as_a_number() -> None:
-    rows = [{"user": "7", "zip": 2460, "history": ["3", 1]}, {"user": "", "zip": ""}]
+    rows: list[dict[str, Any]] = [{"user": "7", "zip": 2460, "history": ["3", 1]}, {"user": "", "zip": ""}]
     block = SchemaRows(SCHEMA).block_from_rows(rows)
     assert block.keys[0].tolist() == [int(integer_keys(np.array([7]))[0]), int(MISSING_KEY)]
     assert block.keys[1].tolist() == [int(text_keys(["2460"])[0]), int(MISSING_KEY)]
