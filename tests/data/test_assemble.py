@@ -227,6 +227,15 @@ def test_keys_after_the_training_rows_are_not_counted(tmp_path: Path) -> None:
     assert 13 not in Vocabulary.load(tmp_path / "out" / "vocab" / "item.arrow").keys
 
 
+def test_shards_are_short_where_lists_may_be_long(tmp_path: Path) -> None:
+    """A shard's lists hold at most 2**31 - 1 ids."""
+    raw = some_splits()
+    words = replace(raw.schema.lists[2], max_length=2**30 - 1)
+    schema = replace(raw.schema, lists=(*raw.schema.lists[:2], words))
+    assemble(replace(raw, schema=schema), tmp_path / "out")
+    assert [len(shard.dense) for shard in Dataset.open(tmp_path / "out").shards("train")] == [2, 2, 2]
+
+
 def test_rejected_rows_are_kept(tmp_path: Path) -> None:
     rows = (Rejection(7, "number", "rating", "found 'x', expected a number", b"1::2::x\t"),)
     raw = replace(some_splits(), rejected={"ratings.dat": rows, "users.dat": ()})

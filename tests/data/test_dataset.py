@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hotrow.data.dataset import Dataset
+from hotrow.data.dataset import Dataset, fixed_columns
 from hotrow.errors import ConfigError, DataError, MissingFileError, UserError
 
 WriteDataset = Callable[..., Path]
@@ -32,6 +32,35 @@ def test_views_outlive_the_data_set(tmp_path: Path, write_dataset: WriteDataset)
     ids = Dataset.open(path).shards("train")[0].ids
     assert int(ids.max()) < 60
     assert np.array_equal(ids, Dataset.open(path).shards("train")[0].ids)
+
+
+def test_a_data_set_from_before_there_were_lists(tmp_path: Path, write_dataset: WriteDataset) -> None:
+    path = write_dataset(tmp_path / "d")
+    expected = Dataset.open(path)
+    content = json.loads((path / "schema.json").read_text())
+    for field in ("lists", "more_labels", "group"):
+        del content["schema"][field]
+    (path / "schema.json").write_text(json.dumps(content))
+    for split in ("train", "valid", "test"):
+        for file in (path / split).iterdir():
+            rewrite_plainly(file)
+    found = Dataset.open(path)
+    assert found.schema == expected.schema
+    for mine, theirs in zip(found.shards("train"), expected.shards("train"), strict=True):
+        assert all(map(np.array_equal, fixed_columns(mine), fixed_columns(theirs)))
+        assert (mine.lists, mine.groups) == ((), None)
+
+
+def rewrite_plainly(file: Path) -> None:
+    """Write a shard with the columns that there were then."""
+    table = pa.ipc.open_file(file).read_all()
+    columns = {"label": table["label"].to_numpy()}
+    for name in ("dense", "ids"):
+        flat = table[name].combine_chunks().flatten()
+        columns[name] = pa.FixedSizeListArray.from_arrays(flat, table[name].type.list_size)
+    batch = pa.record_batch(columns)
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
 
 
 def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ def test_nothing_is_copied(tmp_path: Path) -> None:
     assert len(found.lists[0].ids) == 8  # of 15 ids in all rows: slices overlap in the file, too
 
 
+def test_more_ids_than_can_be_addressed(tmp_path: Path) -> None:
+    schema = list_schema(weighted=(False,))
+    many = np.broadcast_to(np.int32(0), 2**31)
+    column = EncodedList(many, np.zeros(1, np.int64), np.ones(1, np.int64))
+    with pytest.raises(ValueError, match="2147483648 ids in a shard's list feature, expected at most"):
+        write_shard(tmp_path / "0.arrow", block_of(schema, 1, [column]), schema)
+
+
 def rewrite(file: Path, name: str, column: Any) -> None:
     """Put another column in the place of one, or with None leave it out."""
     batch = pa.ipc.open_file(file).get_batch(0)

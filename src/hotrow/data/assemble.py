@@ -25,13 +25,11 @@ from hotrow.data.raw import RawBlock, RawList
 from hotrow.data.rejections import Rejection, RejectionLog
 from hotrow.data.report import PrepareReport
 from hotrow.data.schema import Schema
-from hotrow.data.shards import SHARD_ROWS, write_shard
+from hotrow.data.shards import MAX_LISTED, SHARD_ROWS, write_shard
 from hotrow.data.vocabulary import VOCABULARY_FOLDER
 from hotrow.errors import DataError
 from hotrow.files import atomic_folder, sha256_file
 from hotrow.progress import Progress, progress
-
-_MAX_OFFSET = 2**31 - 1  # of a list view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +134,7 @@ class _Writer:
         self._folder = folder
         self._encoder = encoder
         longest = max((feature.max_length for feature in encoder.schema.lists), default=1)
-        self._rows = max(1, min(shard_rows, _MAX_OFFSET // longest))
+        self._rows = max(1, min(shard_rows, MAX_LISTED // longest))
         self._bar = bar
 
     def write(self, split: str, block: RawBlock) -> SplitInfo:

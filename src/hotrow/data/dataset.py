@@ -74,7 +74,7 @@ class Dataset:
 
     @property
     def vocab_folder(self) -> Path:
-        """Folder of the vocabularies, one file per categorical feature."""
+        """Folder of the vocabularies: ``<name>.arrow`` for each of ``schema.vocabulary_names()``."""
         return self.path / "vocab"
 
     def rows(self, split: str) -> int:

@@ -22,6 +22,9 @@ from hotrow.data.schema import Schema
 
 SHARD_ROWS = 1 << 20
 
+MAX_LISTED = 2**31 - 1
+"""Ids that a list feature of a shard may have: a list view addresses them by int32."""
+
 
 def shard_schema(schema: Schema) -> Any:
     """Return the Arrow schema of a shard."""
@@ -47,6 +50,9 @@ def write_shard(path: Path, block: EncodedBlock, schema: Schema) -> None:
         path: the new file.
         block: its rows, with labels, and groups if the schema names a group.
         schema: of the data set.
+
+    Raises:
+        ValueError: a list feature has more ids than a list view can address.
     """
     columns: dict[str, Any] = {
         "label" if len(schema.labels) == 1 else "labels": block.labels,
@@ -72,6 +78,8 @@ def _array(values: NDArray[Any] | tuple[EncodedList, NDArray[Any]], kind: Any) -
     """Return the Arrow array of a column, without a copy where types are right."""
     if isinstance(values, tuple):
         rows, flat = values
+        if len(flat) > MAX_LISTED:
+            raise ValueError(f"{len(flat)} ids in a shard's list feature, expected at most {MAX_LISTED}")
         starts, sizes = (pa.array(part.astype(np.int32, copy=False)) for part in (rows.starts, rows.lengths))
         return pa.ListViewArray.from_arrays(starts, sizes, pa.array(flat), type=kind)
     if pa.types.is_fixed_size_list(kind):
