@@ -13,14 +13,26 @@ from typing import Any, Final, Protocol
 import torch
 from tests.conformance.batches import make_batch
 from tests.conformance.building import build
-from tests.conformance.cases import PAIR, PLAIN
+from tests.conformance.cases import PAIR, PLAIN, TASKS
 from torch import Tensor, nn
 
 from hotrow.layers.wukong import WukongLayer
-from hotrow.models import DLRM, NCF, DCNv2, DeepFM, RankingModel, WideDeep, Wukong, preset
+from hotrow.models import (
+    DLRM,
+    NCF,
+    DCNv2,
+    DeepFM,
+    MTWideDeep,
+    RankingModel,
+    TwoTower,
+    WideDeep,
+    Wukong,
+    preset,
+)
 from hotrow.types import Batch, Inputs
 
 TABLE_LR = 0.1
+TWO_LABELS = replace(PLAIN, tasks=TASKS)
 
 
 class Label(Protocol):
@@ -124,6 +136,24 @@ def without_deep(model: RankingModel) -> None:
     silence(model.deep)
 
 
+def click_and_conversion(batch: Batch) -> Tensor:
+    """Label clicks by the user and the item, and conversions, which need a click, by the item's category."""
+    clicked = parities_differ(batch)
+    return torch.stack([clicked, clicked * (batch.ids[:, 2] % 2)], dim=1)
+
+
+def without_shared(model: RankingModel) -> None:
+    """Leave the towers nothing of what they share."""
+    assert isinstance(model, MTWideDeep)
+    silence(model.shared)
+
+
+def without_items(model: RankingModel) -> None:
+    """Give all items the same vector."""
+    assert isinstance(model, TwoTower)
+    model.item.register_forward_hook(lambda module, inputs, out: torch.ones_like(out))
+
+
 def silence(module: torch.nn.Module) -> None:
     """Make a module return zeros."""
     module.register_forward_hook(lambda module, inputs, out: torch.zeros_like(out))
@@ -173,5 +203,27 @@ RULES: Final = (
         label=parities_differ,
         fields={"top": (1,)},
         without=without_machines,
+    ),
+    Rule(
+        model="mt-wide-deep",
+        preset="mt-wide-deep-small",
+        inputs=TWO_LABELS,
+        label=click_and_conversion,
+        without=without_shared,
+    ),
+    # No ablation: the conversions' own network would learn the product, given the time.
+    Rule(
+        model="esmm",
+        preset="esmm-small",
+        inputs=TWO_LABELS,
+        label=click_and_conversion,
+        without=None,
+    ),
+    Rule(
+        model="two-tower",
+        preset="two-tower-small",
+        inputs=PLAIN,
+        label=parities_differ,
+        without=without_items,
     ),
 )

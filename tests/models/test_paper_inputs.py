@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hotrow.models import paper_inputs, preset
@@ -30,3 +32,14 @@ def test_mlperf() -> None:
     assert sum(feature.length for feature in config.lists) == 214
     assert facts.table_bytes / 2**30 == pytest.approx(97, abs=0.5)
     assert facts.gathered_bytes_per_item == 214 * 128 * 4
+
+
+def test_published_multi_task_sizes_come_out_for_one_task() -> None:
+    """The published figure is for one task; each further one adds a tower."""
+    config = preset("mt-wide-deep", paper_inputs("mt-wide-deep"))
+    facts, one = config.facts(), replace(config, tasks=config.tasks[:1]).facts()
+    tower = 2 * (512 * 256 + 256 * 128 + 128)
+    assert facts.table_bytes / 1e9 == pytest.approx(3.90, abs=0.005)
+    assert float(f"{one.flop_per_item / 1e6:.2g}") == 5.2
+    assert facts.flop_per_item == one.flop_per_item + tower
+    assert float(f"{facts.gathered_bytes_per_item / 1024:.2g}") == 5.4

@@ -6,6 +6,8 @@ from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingMode
 from hotrow.models.dcnv2 import DCNv2, DCNv2Config
 from hotrow.models.deepfm import DeepFM, DeepFMConfig
 from hotrow.models.dlrm import DLRM, DLRMConfig
+from hotrow.models.esmm import ESMM, ESMMConfig
+from hotrow.models.mt_wide_deep import MTWideDeep, MTWideDeepConfig
 from hotrow.models.ncf import NCF, NCFConfig, ncf_config
 from hotrow.models.registry import (
     build_model,
@@ -18,22 +20,29 @@ from hotrow.models.registry import (
     register,
     register_preset,
 )
+from hotrow.models.two_tower import TwoTower, TwoTowerConfig
 from hotrow.models.wide_deep import WideDeep, WideDeepConfig
 from hotrow.models.wukong import Wukong, WukongConfig
 
 __all__ = [
     "DLRM",
+    "ESMM",
     "NCF",
     "DCNv2",
     "DCNv2Config",
     "DLRMConfig",
     "DeepFM",
     "DeepFMConfig",
+    "ESMMConfig",
+    "MTWideDeep",
+    "MTWideDeepConfig",
     "MisfitError",
     "ModelConfig",
     "ModelFacts",
     "NCFConfig",
     "RankingModel",
+    "TwoTower",
+    "TwoTowerConfig",
     "WideDeep",
     "WideDeepConfig",
     "Wukong",

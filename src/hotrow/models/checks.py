@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hotrow.errors import ConfigError
-from hotrow.models.base import LINEAR, ModelConfig
+from hotrow.models.base import LINEAR, MisfitError, ModelConfig
+from hotrow.types import Inputs
 
 
 def common_width(config: ModelConfig) -> int:
@@ -27,6 +28,12 @@ def require_linear_tables(config: ModelConfig) -> None:
     given = [table.name for table in config.tables[len(config.main_tables) :] if table.width == 1]
     if given != [LINEAR + table.name for table in config.main_tables]:
         raise ConfigError("tables", given, f"a table {LINEAR}NAME of width 1 for each other table")
+
+
+def require_two_labels(inputs: Inputs) -> None:
+    """Raise MisfitError where there is but one label to learn."""
+    if len(inputs.tasks) < 2:
+        raise MisfitError("two labels or more")
 
 
 def require_widths(field: str, sizes: Sequence[int], *, last: int | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from hotrow.types import Inputs, ListInput
@@ -19,6 +20,8 @@ MLPERF_ROWS: Final = (
 )
 MLPERF_LENGTHS: Final = (3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1)
 """Tables and lookups of MLPerf's DLRM-v2 (mlcommons/training, recommendation_v2/torchrec_dlrm)."""
+
+_RESERVED: Final = 2  # rows of unseen and missing ids, in tables sized by a data set's ids
 
 
 def criteo_kaggle() -> Inputs:
@@ -50,6 +53,31 @@ def ncf_inputs() -> Inputs:
 def wide_deep_inputs() -> Inputs:
     """Return the inputs of DeepRecSys' Wide & Deep: 512 dense features, 27 tables of 1M rows."""
     return _tables([1_000_000] * 27)
+
+
+def mt_wide_deep_inputs() -> Inputs:
+    """Return those of its multi-task one: 512 dense features, 41 tables of 500k and 2 of 5M rows.
+
+    It learns one task unless told otherwise; here there are two labels.
+    """
+    return replace(_tables([500_000] * 41 + [5_000_000] * 2), tasks=("click", "like"))
+
+
+def kaggle_with_conversions() -> Inputs:
+    """Return the inputs of the Criteo Kaggle data set with a second label: ESMM's own are not public."""
+    return replace(criteo_kaggle(), tasks=("click", "conversion"))
+
+
+def movielens_1m() -> Inputs:
+    """Return the inputs of MovieLens-1M: user and movie, what is known of them, and the movie's genres."""
+    rows = {"user": 6040, "item": 3706, "gender": 2, "age": 7, "occupation": 21, "zip": 3439, "year": 81}
+    genres = ListInput(name="genres", kind="bag", table="genres", rows=18 + _RESERVED, length=2)
+    return Inputs(
+        num_dense=0,
+        names=tuple(rows),
+        rows=tuple(count + _RESERVED for count in rows.values()),
+        lists=(genres,),
+    )
 
 
 def mlperf_dcnv2() -> Inputs:
