@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.train.heads import user_schema
 
 from hotrow.cli.main import main
 from hotrow.train.loop import Trainer
@@ -73,6 +74,40 @@ def test_train_then_evaluate(tmp_path: Path, data: Path, hotrow: Hotrow) -> None
     assert "log_loss" in out
 
 
+def test_rankings_need_groups(tmp_path: Path, data: Path, hotrow: Hotrow) -> None:
+    run = tmp_path / "run"
+    assert hotrow("train", data, "--out", run, *QUICK)[0] == 0
+    for words, message in [
+        (("--at", "5,10"), "--at: got '5,10', expected a data set with a column that groups rows"),
+        (("--item", "C1"), "--item: got 'C1', expected a data set with a column that groups rows"),
+        (("--at", "0"), "--at: got '0', expected whole numbers of at least 1, such as 5,10,20"),
+        (("--at", "five"), "--at: got 'five'"),
+    ]:
+        status, out, err = hotrow("evaluate", run, *words)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+
+
+def test_a_data_set_of_users_and_two_labels(
+    tmp_path: Path, write_dataset: WriteDataset, hotrow: Hotrow
+) -> None:
+    data, run = write_dataset(tmp_path / "users", schema=user_schema()), tmp_path / "run"
+    options = ("--set", "model.tasks=buy", "--set", "validation.metric=gauc", "--json")
+    trained = _json(hotrow("train", data, "--out", run, *QUICK, *options)[1])
+    assert _json((run / "config.json").read_text())["model"]["config"]["tasks"] == ["buy"]
+    tested = _json(hotrow("evaluate", run, "--at", "3,1", "--item", "item", "--json")[1])
+    assert tested["positives"] == trained["test"]["positives"]
+    assert {"hr@1", "hr@3", "ndcg@3", "recall@1", "coverage@3", "mrr", "gauc"} <= tested["ranking"].keys()
+    assert trained["test"]["ranking"]["gauc"] == pytest.approx(tested["ranking"]["gauc"])
+    text = hotrow("evaluate", run)[1]
+    assert "ndcg@10" in text
+    status, _, err = hotrow("evaluate", run, "--item", "brand")
+    assert (status, err) == (
+        2,
+        "error: --item: got 'brand', expected one of the categorical features item, c\n",
+    )
+
+
 def test_resuming_a_finished_run_says_so(tmp_path: Path, data: Path, hotrow: Hotrow) -> None:
     run = tmp_path / "run"
     first = _json(hotrow("train", data, "--out", run, *QUICK, "--json")[1])
@@ -108,13 +143,20 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--model", "deepfm"), "model: got 'deepfm', expected one of dlrm"),
+        (("--model", "deepfn"), "model: got 'deepfn', expected one of "),
         (("--strategy", "hybrid"), "--strategy: got 'hybrid', expected cpu, the only one in this version"),
         (("--precision", "bf16"), "--precision: got 'bf16', expected fp32"),
         (("--set", "batchsize=3"), "batchsize: got '3', expected one of the fields epochs, batch_size"),
         (("--set", "batch_size"), "expected key=value"),
         (("--set", "batch_size=0"), "batch_size: got 0, expected at least 1"),
         (("--set", "strategy=fae"), "strategy: got 'fae'"),
+        (
+            ("--set", "model.tasks=income"),
+            "got 'income', expected one or more of the data set's labels label",
+        ),
+        (("--set", "model.tasks=label,income"), "got 'label, income', expected one label: this model learns"),
+        (("--set", "task_weights=1,2"), "task_weights: got [1.0, 2.0], expected one number for each"),
+        (("--set", "validation.metric=ndcg"), "validation.metric: got 'ndcg', expected log_loss or auc: the"),
         (("--resume",), "config.json: not found, expected a run"),
         (("--resume", "--overwrite"), "--overwrite"),
     ],

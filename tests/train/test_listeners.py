@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.train import Listener, Moment, TrainFigures, TrainReport
 from hotrow.train.bar import TrainingBar
 from hotrow.train.events import Listeners
 from hotrow.train.tensorboard import TensorBoard
 
-METRICS = Metrics(
+METRICS = Evaluation(
     rows=3, positives=1, auc=0.75, auc_error=0.0, log_loss=0.6, ne=0.9, calibration=1.0, accuracy=0.7
 )
 FIGURES = TrainFigures(loss=0.5, auc=0.625, table_lr=0.1, dense_lr=0.01, samples_per_second=9.0)
@@ -60,7 +60,7 @@ def test_every_listener_is_told() -> None:
         def on_figures(self, moment: Moment, figures: TrainFigures) -> None:
             told.append("figures")
 
-        def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+        def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
             told.append("validation")
 
         def on_finish(self, moment: Moment, report: TrainReport) -> None:

@@ -11,7 +11,7 @@ from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import DivergedError
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.models import build_model
 from hotrow.train import Listener, Moment, Recipe, TrainFigures, change
 from hotrow.train.interrupt import Interrupt
@@ -26,7 +26,7 @@ class Recording(Listener):
     def __init__(self) -> None:
         self.samples: list[int] = []
         self.figures: list[tuple[Moment, TrainFigures]] = []
-        self.validations: list[tuple[Moment, Metrics]] = []
+        self.validations: list[tuple[Moment, Evaluation]] = []
 
     def on_step(self, samples: int) -> None:
         self.samples.append(samples)
@@ -34,7 +34,7 @@ class Recording(Listener):
     def on_figures(self, moment: Moment, figures: TrainFigures) -> None:
         self.figures.append((moment, figures))
 
-    def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+    def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
         self.validations.append((moment, metrics))
 
 

@@ -4,11 +4,11 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.train import Moment, TrainFigures, TrainReport
 from hotrow.train.metrics_file import MetricsFile
 
-METRICS = Metrics(
+METRICS = Evaluation(
     rows=3, positives=1, auc=0.5, auc_error=0.0, log_loss=0.6, ne=0.9, calibration=1.0, accuracy=0.7
 )
 FIGURES = TrainFigures(loss=0.5, auc=None, table_lr=0.1, dense_lr=0.01, samples_per_second=9.0)

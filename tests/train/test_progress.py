@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from hotrow.config import from_mapping, to_mapping
-from hotrow.train.config import ValidationConfig
+from hotrow.train.config import ValidationConfig, ValidationMetric
 from hotrow.train.progress import RunProgress
 
 
@@ -15,7 +17,7 @@ def _validated(losses: list[float], config: ValidationConfig) -> RunProgress:
 
 def test_the_best_step_is_remembered() -> None:
     progress = _validated([0.5, 0.3, 0.4], ValidationConfig())
-    assert (progress.best_step, progress.best_log_loss, progress.stale) == (2, 0.3, 1)
+    assert (progress.best_step, progress.best_value, progress.stale) == (2, 0.3, 1)
     assert (progress.validated_step, progress.samples, progress.seconds) == (3, 30, 1.5)
 
 
@@ -39,6 +41,14 @@ def test_the_rate_is_of_the_window() -> None:
     assert progress.drain_rate() == 200.0
     progress.add_step(100, 1.0)
     assert progress.drain_rate() == 100.0
+
+
+@pytest.mark.parametrize("metric", ["auc", "gauc", "ndcg", "hr"])
+def test_of_other_metrics_the_highest_is_best(metric: ValidationMetric) -> None:
+    config = ValidationConfig(metric=metric, patience=2, min_delta=0.05)
+    progress = _validated([0.5, 0.7, 0.72, 0.6], config)
+    assert (progress.best_step, progress.best_value, progress.stale) == (3, 0.72, 2)
+    assert progress.is_out_of_patience(config)
 
 
 def test_it_survives_json() -> None:

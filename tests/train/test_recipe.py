@@ -47,7 +47,7 @@ def test_settings_that_do_not_fit(settings: dict[str, str], message: str) -> Non
 
 def test_an_unknown_model_is_answered_with_the_known() -> None:
     with pytest.raises(ConfigError, match="dlrm-kaggle"):
-        make_recipe("deepfm", INPUTS)
+        make_recipe("deepfn", INPUTS)
 
 
 def test_a_stored_recipe_that_is_none() -> None:

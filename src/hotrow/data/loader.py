@@ -79,6 +79,9 @@ class Loader:
         expansion: adds rows to every batch, which is then ``expansion.factor`` times as large; in the
             background thread. ``rows`` and ``config.batch_size`` count the rows that are stored.
 
+    Attributes:
+        labels: names of the K labels, in the order of the batches' columns.
+
     Raises:
         ConfigError: there is no such split.
         DataError: a shard is missing or cut short.
@@ -96,6 +99,7 @@ class Loader:
         self._expansion = expansion
         self._shards = dataset.shards(split)
         self._schema = dataset.schema
+        self.labels = dataset.schema.labels
         available = dataset.rows(split)
         self.available = min(available, self.config.max_rows or available)
 

@@ -10,4 +10,5 @@ from hotrow.metrics.ranking import GroupValues as GroupValues
 from hotrow.metrics.ranking import RankingAccumulator as RankingAccumulator
 from hotrow.metrics.ranking import RankingMetrics as RankingMetrics
 from hotrow.metrics.ranking import TopMetrics as TopMetrics
+from hotrow.metrics.result import Evaluation as Evaluation
 from hotrow.metrics.result import Metrics as Metrics

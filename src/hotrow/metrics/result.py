@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hotrow.config import to_mapping
@@ -39,3 +40,25 @@ class Metrics:
     def to_mapping(self) -> dict[str, Any]:
         """Return the metrics as plain JSON types, in the order above."""
         return to_mapping(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Metrics):
+    """All figures of a model on a set of rows: the metrics of its first task, and what else there is.
+
+    Attributes:
+        ranking: how well the first task ranks within groups, see ``RankingMetrics.figures``; None where
+            the data has no groups.
+        tasks: metrics of every task by its label's name; empty for a model of one task.
+    """
+
+    ranking: Mapping[str, int | float | None] | None = None
+    tasks: Mapping[str, Metrics] = field(default_factory=dict)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the figures as plain JSON types, without ``ranking`` and ``tasks`` where there are none."""
+        mapping = to_mapping(self)
+        return {name: value for name, value in mapping.items() if name in _FIGURES or value}
+
+
+_FIGURES = frozenset(entry.name for entry in fields(Metrics))

@@ -207,6 +207,7 @@ class RankingModel(nn.Module, ABC):
 
     Attributes:
         embeddings: the injected tables.
+        tasks: names of the labels that it learns.
     """
 
     embeddings: EmbeddingTables
@@ -214,6 +215,7 @@ class RankingModel(nn.Module, ABC):
     def __init__(self, config: ModelConfig, embeddings: nn.Module) -> None:
         super().__init__()
         self.embeddings = cast(EmbeddingTables, embeddings)
+        self.tasks = config.tasks
         self._copies = 2 if config.has_linear else 1
 
     @abstractmethod

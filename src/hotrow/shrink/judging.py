@@ -10,7 +10,7 @@ from hotrow.artifact import Artifact
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.errors import DataError
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.metrics.delong import Standings, standard_error, standings
 from hotrow.progress import Progress
 from hotrow.shrink.report import SplitReport
@@ -23,7 +23,7 @@ CERTAINTY = 2.0
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    metrics: Metrics
+    metrics: Evaluation
     standings: Standings
 
 

@@ -9,7 +9,7 @@ from hotrow.artifact import Artifact
 from hotrow.config import to_mapping
 from hotrow.files import tree_bytes
 from hotrow.kernels.row_formats import RowFormat, row_bytes
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.shrink.config import ShrinkConfig
 
 
@@ -48,8 +48,8 @@ class SplitReport:
         kept: whether the loss is at most what was promised.
     """
 
-    before: Metrics
-    after: Metrics
+    before: Evaluation
+    after: Evaluation
     auc_loss: float
     auc_loss_error: float
     kept: bool

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 from hotrow.artifact import Artifact, find_artifact, load_artifact, save_artifact
 from hotrow.artifact.manifest import VOCAB_FOLDER
-from hotrow.config import to_mapping
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.errors import ArtifactError
 from hotrow.files import atomic_folder, tree_bytes
@@ -144,8 +143,8 @@ def _choose(variants: Variants, comparison: Comparison, dataset: Dataset, config
 
 def _save(shrunk: Artifact, folder: Path, test: SplitReport, validation: SplitReport | None) -> None:
     metrics = {
-        "validation": None if validation is None else to_mapping(validation.after),
-        "test": to_mapping(test.after),
+        "validation": None if validation is None else validation.after.to_mapping(),
+        "test": test.after.to_mapping(),
     }
     save_artifact(
         folder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.progress import Progress
 from hotrow.train.events import Listener, Moment, TrainFigures
 
@@ -34,7 +34,7 @@ class TrainingBar(Listener):
         """Show the training figures from now on."""
         self._figures |= {"loss": figures.loss} | ({} if figures.auc is None else {"auc": figures.auc})
 
-    def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+    def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
         """Show the latest validation from now on."""
         self._figures |= {"valid_ne": metrics.ne} if metrics.ne is not None else {}
         self._draw()

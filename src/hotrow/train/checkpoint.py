@@ -24,7 +24,7 @@ from hotrow.train.loop import Learner
 from hotrow.train.optimizers import load_optimizer_tensors, optimizer_tensors
 from hotrow.train.progress import RunProgress
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 CHECKSUMS = "checksums.json"
 _STATE = "state.json"

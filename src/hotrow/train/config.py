@@ -20,6 +20,7 @@ DenseOptimizerKind = Literal["sgd", "adagrad", "adam", "adamw"]
 Decay = Literal["constant", "linear", "polynomial", "cosine"]
 Strategy = Literal["cpu"]
 Precision = Literal["fp32"]
+ValidationMetric = Literal["log_loss", "auc", "gauc", "ndcg", "hr"]
 
 
 def _at_least(where: str, value: float, least: float) -> None:
@@ -86,20 +87,26 @@ class ValidationConfig:
         per_epoch: validations in an epoch, equally spaced, the last at its end.
         max_rows: only the first rows of the split are used; null for all.
         batch_size: rows that are scored at a time.
-        patience: stop after this many validations in a row that lowered the best log loss by less
-            than ``min_delta``; null to train all epochs.
-        min_delta: in nats.
+        metric: by which the best model is chosen, of the first task: ``log_loss`` (lowest), ``auc``,
+            or how it ranks within groups: ``gauc``, ``ndcg`` or ``hr``.
+        at: length of the top lists of ranking metrics.
+        patience: stop after this many validations in a row that improved on the best by less than
+            ``min_delta``; null to train all epochs.
+        min_delta: in the metric's unit (log loss: nats).
     """
 
     per_epoch: int = 4
     max_rows: int | None = 1_000_000
     batch_size: int = 8192
+    metric: ValidationMetric = "log_loss"
+    at: int = 10
     patience: int | None = None
     min_delta: float = 0.0
 
     def __post_init__(self) -> None:
         _at_least("validation.per_epoch", self.per_epoch, 1)
         _at_least("validation.batch_size", self.batch_size, 1)
+        _at_least("validation.at", self.at, 1)
         _at_least("validation.min_delta", self.min_delta, 0)
         if self.max_rows is not None:
             _at_least("validation.max_rows", self.max_rows, 1)
@@ -114,7 +121,7 @@ class CheckpointConfig:
     Attributes:
         per_epoch: checkpoints in an epoch, equally spaced, the last at its end.
         keep_last: how many of the newest are kept.
-        keep_best: whether the one with the lowest validation log loss is kept as well (and written
+        keep_best: whether the one that is best by ``validation.metric`` is kept as well (and written
             when a validation finds it); it is then the model that is exported, else the last one is.
     """
 
@@ -141,6 +148,8 @@ class TrainConfig:
         sampling: rows of items that users did not choose, added to every batch.
         tables: the embedding tables' optimizer.
         dense: the networks' optimizer.
+        task_weights: what the losses of the model's tasks are multiplied by, in their order; empty for
+            all 1.
         schedule: of both learning rates.
         validation: while training.
         checkpoints: when and how many.
@@ -155,6 +164,7 @@ class TrainConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     tables: TableOptimizerConfig = field(default_factory=lambda: TableOptimizerConfig(lr=0.2, eps=5e-4))
     dense: DenseOptimizerConfig = DenseOptimizerConfig()
+    task_weights: tuple[float, ...] = ()
     schedule: ScheduleConfig = ScheduleConfig()
     validation: ValidationConfig = ValidationConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()
@@ -164,5 +174,7 @@ class TrainConfig:
         _at_least("epochs", self.epochs, 1)
         _at_least("batch_size", self.batch_size, 1)
         _at_least("log_every", self.log_every, 1)
+        for weight in self.task_weights:
+            _at_least("task_weights", weight, 0)
         if not 0 <= self.seed < 2**63:
             raise ConfigError("seed", self.seed, "a whole number from 0 to 2**63 - 1")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.train.report import TrainReport
 
 
@@ -26,15 +27,30 @@ class Moment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainFigures:
-    """Training since the last figures. Each row is judged before the model learns from it.
+class TaskFigures:
+    """Training of one task since the last figures.
 
     Attributes:
         loss: mean binary cross-entropy, in nats.
         auc: of the window's newest rows (``hotrow.train.window.AUC_ROWS``); None for one class.
+    """
+
+    loss: float
+    auc: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFigures:
+    """Training since the last figures. Each row is judged before the model learns from it.
+
+    Attributes:
+        loss: mean binary cross-entropy, in nats; of several tasks, the weighted sum of theirs.
+        auc: of the first task.
         table_lr: the tables' learning rate at the last step.
         dense_lr: the networks' learning rate at the last step.
         samples_per_second: rows trained on per second, without validation and checkpoints.
+        aux_loss: mean auxiliary loss, as it was added to the loss; None of models without.
+        tasks: each task by its label's name; empty for a model of one task.
     """
 
     loss: float
@@ -42,6 +58,8 @@ class TrainFigures:
     table_lr: float
     dense_lr: float
     samples_per_second: float
+    aux_loss: float | None = None
+    tasks: Mapping[str, TaskFigures] = field(default_factory=dict)
 
 
 class Listener:
@@ -53,7 +71,7 @@ class Listener:
     def on_figures(self, moment: Moment, figures: TrainFigures) -> None:
         """Training figures are there, every ``log_every`` steps."""
 
-    def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+    def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
         """The validation rows were scored."""
 
     def on_finish(self, moment: Moment, report: TrainReport) -> None:
@@ -80,7 +98,7 @@ class Listeners(Listener):
         for listener in self._listeners:
             listener.on_figures(moment, figures)
 
-    def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+    def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
         """Pass it on."""
         for listener in self._listeners:
             listener.on_validation(moment, metrics)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from hotrow.artifact import save_artifact
-from hotrow.config import to_mapping
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.files import atomic_file, write_json
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.train.checkpoint import load_weights, verify_checkpoint
 from hotrow.train.evaluation import evaluate
 from hotrow.train.events import Listener
@@ -52,6 +51,7 @@ def finish(
         stopped_early=progress.step < trainer.calendar.total,
     )
     listener.on_finish(trainer.moment(), report)
+    result = report.to_mapping()
     save_artifact(
         folder.model,
         model=model,
@@ -59,15 +59,15 @@ def finish(
         model_config=recipe.model,
         schema=dataset.schema,
         vocab_folder=dataset.vocab_folder,
-        metrics={"validation": to_mapping(report.validation), "test": to_mapping(report.test)},
+        metrics={name: result[name] for name in ("validation", "test")},
         overwrite=True,
     )
     with atomic_file(folder.result) as partial:
-        write_json(partial, report.to_mapping())
+        write_json(partial, result)
     return report
 
 
-def _judge(trainer: Trainer, dataset: Dataset, split: str) -> Metrics | None:
+def _judge(trainer: Trainer, dataset: Dataset, split: str) -> Evaluation | None:
     """Return the metrics on a whole split, None when it is empty."""
     batch_size = trainer.config.validation.batch_size
     loader = Loader(dataset, split, LoaderConfig(batch_size=batch_size))

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from hotrow.data.loader import Loader
 from hotrow.embedding import EmbeddingTables
@@ -20,13 +18,15 @@ from hotrow.errors import DivergedError
 from hotrow.models import RankingModel
 from hotrow.train.calendar import Calendar
 from hotrow.train.config import TrainConfig
-from hotrow.train.evaluation import evaluate
-from hotrow.train.events import Listener, Moment, TrainFigures
+from hotrow.train.events import Listener, Moment, TaskFigures, TrainFigures
 from hotrow.train.interrupt import Interrupt, StopRequestedError
+from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import set_learning_rate
 from hotrow.train.progress import RunProgress
 from hotrow.train.schedule import rate_multiplier
-from hotrow.train.window import Window
+from hotrow.train.tasks import task_labels
+from hotrow.train.validation import validate, validation_value
+from hotrow.train.window import Losses, Window
 from hotrow.types import Batch
 
 
@@ -63,6 +63,10 @@ class Trainer:
         validation: of the validation split, or None for none.
         save: writes a checkpoint of the learner as it is.
         listener: is told what happens.
+
+    Raises:
+        ConfigError: the data set has no label for one of the model's tasks, or tasks and weights differ
+            in number.
     """
 
     def __init__(
@@ -83,6 +87,8 @@ class Trainer:
         self._save = save
         self._listener = listener
         self._saved_step = learner.progress.step
+        self._labels = task_labels(learner.model.tasks, training.labels)
+        self._loss = TaskLoss(self._labels.names, config.task_weights)
         # The rows left over at the end of an epoch make a smaller batch; divided by the usual size,
         # each of its rows weighs as much as any other row.
         self._nominal_rows = min(config.batch_size, training.rows) * training.factor
@@ -140,21 +146,30 @@ class Trainer:
     def _step(self, batch: Batch) -> None:
         learner = self.learner
         self._set_rates()
-        assert batch.labels is not None
-        logits_B: Tensor = learner.model(batch)
-        loss_sum = F.binary_cross_entropy_with_logits(logits_B, batch.labels, reduction="sum")
-        value = loss_sum.item()
-        if not math.isfinite(value):
-            raise DivergedError(
-                f"step {learner.progress.step + 1}: the loss is {value}, expected a finite number; "
-                "lower tables.lr and dense.lr, or set dense.clip_norm"
-            )
-        (loss_sum / self._nominal_rows).backward()  # type: ignore[no-untyped-call]
+        labels = self._labels.of(batch)
+        logits, aux = learner.model.training_output(batch)
+        loss, losses_K = self._loss(logits, labels)
+        losses = Losses(
+            total=loss.item(),
+            aux=None if aux is None else aux.item(),
+            tasks=() if losses_K is None else tuple(losses_K.tolist()),
+        )
+        self._require_finite(losses)
+        objective = loss if aux is None else loss + aux
+        (objective / self._nominal_rows).backward()  # type: ignore[no-untyped-call]
         if self.config.dense.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(learner.dense_parameters(), self.config.dense.clip_norm)
         learner.optimizer.step()
         learner.optimizer.zero_grad()
-        learner.window.add(value, logits_B.detach(), batch.labels)
+        learner.window.add(losses, logits.detach(), labels)
+
+    def _require_finite(self, losses: Losses) -> None:
+        for name, value in (("loss", losses.total), ("auxiliary loss", losses.aux)):
+            if value is not None and not math.isfinite(value):
+                raise DivergedError(
+                    f"step {self.learner.progress.step + 1}: the {name} is {value}, "
+                    "expected a finite number; lower tables.lr and dense.lr, or set dense.clip_norm"
+                )
 
     def _rates(self, step: int) -> tuple[float, float]:
         """Return the learning rates of tables and networks at a step, counted from 0."""
@@ -170,14 +185,17 @@ class Trainer:
         progress = self.learner.progress
         if progress.step % self.config.log_every and progress.step != self.calendar.total:
             return
-        loss, area = self.learner.window.drain()
+        losses, areas = self.learner.window.drain()
         table_lr, dense_lr = self._rates(progress.step - 1)
+        tasks = zip(self._labels.names, losses.tasks, areas, strict=False)  # no losses of a single task
         figures = TrainFigures(
-            loss=loss,
-            auc=area,
+            loss=losses.total,
+            auc=areas[0],
             table_lr=table_lr,
             dense_lr=dense_lr,
             samples_per_second=progress.drain_rate(),
+            aux_loss=losses.aux,
+            tasks={name: TaskFigures(loss=loss, auc=area) for name, loss, area in tasks},
         )
         self._listener.on_figures(self.moment(), figures)
 
@@ -193,12 +211,12 @@ class Trainer:
             self._checkpoint()
 
     def _validate(self, loader: Loader, interrupt: Interrupt) -> None:
+        config = self.config.validation
         try:
-            metrics = evaluate(self.learner.model, loader, on_batch=lambda rows: interrupt.check())
+            metrics = validate(self.learner.model, loader, config, lambda rows: interrupt.check())
         except DivergedError as error:
             raise DivergedError(f"step {self.learner.progress.step}: validation: {error}") from error
-        assert metrics.log_loss is not None
-        self.learner.progress.add_validation(metrics.log_loss, self.config.validation)
+        self.learner.progress.add_validation(validation_value(metrics, config), config)
         self._saved_step = -1
         self._listener.on_validation(self.moment(), metrics)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hotrow.config import to_mapping
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.train.events import Listener, Moment, TrainFigures
 from hotrow.train.report import TrainReport
 
@@ -34,13 +34,13 @@ class MetricsFile(Listener):
         """Write a line of kind ``train``."""
         self._write("train", moment, to_mapping(figures))
 
-    def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+    def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
         """Write a line of kind ``validation``."""
         self._write("validation", moment, {"validation": metrics.to_mapping()})
 
     def on_finish(self, moment: Moment, report: TrainReport) -> None:
         """Write the line of kind ``final``."""
-        fields = to_mapping(report)
+        fields = report.to_mapping()
         self._write("final", moment, {name: fields[name] for name in ("best_step", "validation", "test")})
 
     def flush(self) -> int:

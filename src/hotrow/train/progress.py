@@ -20,8 +20,8 @@ class RunProgress:
         window_seconds: the part of it since the last training figures.
         window_samples: training rows seen since then.
         validated_step: at which step the last validation was; -1 before the first.
-        best_step: the step with the lowest validation log loss; -1 before the first.
-        best_log_loss: that log loss, in nats.
+        best_step: the step that was best by ``validation.metric``; -1 before the first.
+        best_value: that metric then.
         stale: validations in a row that did not improve on it.
     """
 
@@ -32,7 +32,7 @@ class RunProgress:
     window_samples: int = 0
     validated_step: int = -1
     best_step: int = -1
-    best_log_loss: float | None = None
+    best_value: float | None = None
     stale: int = 0
 
     def add_step(self, samples: int, seconds: float) -> None:
@@ -43,14 +43,15 @@ class RunProgress:
         self.seconds += seconds
         self.window_seconds += seconds
 
-    def add_validation(self, log_loss: float, config: ValidationConfig) -> None:
-        """Count a validation at this step and compare it with the best so far."""
+    def add_validation(self, value: float, config: ValidationConfig) -> None:
+        """Count a validation at this step and compare its metric with the best so far."""
         self.validated_step = self.step
-        best = self.best_log_loss
-        improved_enough = best is None or log_loss < best - config.min_delta
+        sign = 1.0 if config.metric == "log_loss" else -1.0
+        best = None if self.best_value is None else sign * self.best_value
+        improved_enough = best is None or sign * value < best - config.min_delta
         self.stale = 0 if improved_enough else self.stale + 1
-        if best is None or log_loss < best:
-            self.best_step, self.best_log_loss = self.step, log_loss
+        if best is None or sign * value < best:
+            self.best_step, self.best_value = self.step, value
 
     def drain_rate(self) -> float:
         """Return samples per second since the last figures, and start anew."""

@@ -95,11 +95,16 @@ def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     model = recipe.model
     if "width" in of_model:
         model = model.with_width(_width(of_model.pop("width")))
-    return Recipe(
-        preset=recipe.preset,
-        model=override(model, of_model, where="model"),
-        train=override(recipe.train, of_train),
-    )
+    model = override(model, of_model, where="model")
+    _require_heads(len(recipe.model.tasks), model)
+    return Recipe(preset=recipe.preset, model=model, train=override(recipe.train, of_train))
+
+
+def _require_heads(most: int, model: ModelConfig) -> None:
+    """Check that a model is given no more labels than its preset learns of the data set's."""
+    if len(model.tasks) > most:
+        expected = f"{'one label' if most == 1 else f'at most {most} labels'}: this model learns no more here"
+        raise ConfigError("model.tasks", ", ".join(model.tasks), expected)
 
 
 def _width(text: str) -> int:

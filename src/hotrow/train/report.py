@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotrow.config import to_mapping
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class TrainReport:
     samples: int
     samples_per_second: float
     epochs: float
-    validation: Metrics | None
-    test: Metrics | None
+    validation: Evaluation | None
+    test: Evaluation | None
     run: str
     steps: int
     seconds: float
@@ -39,4 +39,6 @@ class TrainReport:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the report as plain JSON types."""
-        return to_mapping(self)
+        judged = {"validation": self.validation, "test": self.test}
+        splits = {name: None if found is None else found.to_mapping() for name, found in judged.items()}
+        return to_mapping(self) | splits

@@ -19,6 +19,7 @@ from hotrow.train.events import Listener
 from hotrow.train.finish import finish
 from hotrow.train.interrupt import deferred_interrupt
 from hotrow.train.loop import Learner, Trainer
+from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import build_optimizer
 from hotrow.train.progress import RunProgress
 from hotrow.train.recipe import Recipe
@@ -26,6 +27,8 @@ from hotrow.train.recorder import recording
 from hotrow.train.report import TrainReport
 from hotrow.train.run_folder import RunFolder
 from hotrow.train.store import CheckpointStore
+from hotrow.train.tasks import task_labels
+from hotrow.train.validation import require_metric
 from hotrow.train.window import Window
 
 logger = logging.getLogger(__name__)
@@ -63,15 +66,15 @@ def train_model(
     Raises:
         OutputExistsError: ``out`` holds something, and neither ``resume`` nor ``overwrite`` is given.
         MissingFileError: there is no run to resume.
-        ConfigError: a resumed run was started with another recipe or data set; names the difference.
+        ConfigError: a resumed run was started with another recipe or data set; names the difference. Or
+            the data set lacks what the recipe needs: a task's label, groups for a ranking metric.
         CheckpointError: no checkpoint of a resumed run is intact.
         DivergedError: the loss stopped being a finite number; the last checkpoint is kept.
         DataError: the training split is empty, or a shard cannot be read.
         StorageError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C was pressed.
     """
-    if dataset.rows("train") == 0:
-        raise DataError(dataset.path / SCHEMA_FILE, "split train has no rows to train on")
+    _require_fit(dataset, recipe)
     folder = RunFolder(out)
     if resume:
         folder.require_same(recipe, dataset)
@@ -104,6 +107,14 @@ def train_model(
             with deferred_interrupt() as interrupt:
                 trainer.run(interrupt)
             return finish(trainer, recipe, dataset, folder, store, recorder)
+
+
+def _require_fit(dataset: Dataset, recipe: Recipe) -> None:
+    """Check that a data set has what a recipe needs, before a folder is made."""
+    if dataset.rows("train") == 0:
+        raise DataError(dataset.path / SCHEMA_FILE, "split train has no rows to train on")
+    TaskLoss(task_labels(recipe.model.tasks, dataset.schema.labels).names, recipe.train.task_weights)
+    require_metric(recipe.train.validation, dataset.schema)
 
 
 def build_learner(recipe: Recipe) -> Learner:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hotrow.config import to_mapping
-from hotrow.metrics import Metrics
+from hotrow.metrics import Evaluation
 from hotrow.train.events import Listener, Moment, TrainFigures
 from hotrow.train.report import TrainReport
 
@@ -36,7 +37,7 @@ class TensorBoard(Listener):
         """Write the training figures."""
         self._write("train", moment.step, to_mapping(figures))
 
-    def on_validation(self, moment: Moment, metrics: Metrics) -> None:
+    def on_validation(self, moment: Moment, metrics: Evaluation) -> None:
         """Write the validation metrics."""
         self._write("validation", moment.step, metrics.to_mapping())
 
@@ -50,9 +51,12 @@ class TensorBoard(Listener):
         if self._writer is not None:
             self._writer.close()
 
-    def _write(self, group: str, step: int, figures: dict[str, Any]) -> None:
+    def _write(self, group: str, step: int, figures: Mapping[str, Any]) -> None:
         if self._writer is None:
             return
         for name, value in figures.items():
-            if isinstance(value, float):
-                self._writer.add_scalar(f"{group}/{name}", value, step)
+            if isinstance(value, Mapping):
+                self._write(f"{group}/{name}", step, value)
+            elif isinstance(value, float):
+                tag = name.replace("@", "_at_")  # TensorBoard has no @ in names
+                self._writer.add_scalar(f"{group}/{tag}", value, step)
