@@ -5,23 +5,26 @@ from typing import Self
 
 import pytest
 import torch
+from tests.models.planted import draw
 
 from hotrow.config import from_mapping, to_mapping
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import ConfigError
 from hotrow.models import ModelConfig, build_model, config_type, model_name, preset, presets, presets_for
-from hotrow.types import Batch, Inputs
+from hotrow.types import Inputs, ListInput
 
 INPUTS = Inputs(num_dense=13, names=("C1", "C2", "C3"), rows=(100, 7, 30))
 
 
 def inputs_of(name: str) -> Inputs:
     """Return small inputs that a preset fits."""
-    return (
-        INPUTS
-        if name in presets_for(INPUTS)
-        else replace(INPUTS, names=("user", "item", "C3"), tasks=("click", "like"))
+    history = ListInput(name="history", kind="sequence", table="C2", rows=7, length=2)
+    candidates = (
+        INPUTS,
+        replace(INPUTS, names=("user", "item", "C3"), tasks=("click", "like")),
+        replace(INPUTS, lists=(history,)),
     )
+    return next(inputs for inputs in candidates if name in presets_for(inputs))
 
 
 def test_presets() -> None:
@@ -66,7 +69,7 @@ def test_another_width_reaches_tables_and_networks(name: str) -> None:
     config = preset(name, inputs_of(name)).with_width(24)
     assert {table.width for table in config.main_tables} == {24}
     tables = EmbeddingTables(config.tables, features=config.features(), optimizer=None)
-    out = build_model(name, config, tables)(Batch(torch.rand(2, 13), torch.ones(2, 3, dtype=torch.int32)))
+    out = build_model(name, config, tables)(draw(config.inputs(), 2, 0))
     assert out.shape == ((2,) if len(config.tasks) == 1 else (2, len(config.tasks)))
 
 
@@ -80,5 +83,7 @@ def test_facts_agree_with_the_built_model(name: str) -> None:
     assert facts.table_bytes == sum(parameter.nbytes for parameter in tables.parameters())
     networks = sum(parameter.numel() for _, parameter in model.dense_parameters())
     assert config.network_facts()[0] == networks
-    looked_up = [table.width for table in config.tables]
+    widths = {table.name: table.width for table in config.tables}
+    lengths = {feature.name: feature.length for feature in config.lists}
+    looked_up = [widths[feature.table] * lengths.get(feature.name, 1) for feature in config.features()]
     assert facts.gathered_bytes_per_item == 4 * sum(looked_up)

@@ -9,27 +9,41 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.dice import Activation, activation_parameters, make_activation
 from hotrow.layers.initial import xavier_linear
 
 
 class MLP(nn.Module):
-    """Linear layers with ReLU between them: x -> relu(W x + b) -> ... -> W x + b.
+    """Linear layers with an activation between them, ReLU if not told: x -> relu(W x + b) -> ... -> W x + b.
 
     Weights start normal with standard deviation sqrt(2 / (m + n)) and biases normal with
     sqrt(1 / m), for a layer of n inputs and m outputs, as in facebookresearch/dlrm.
 
     Args:
         sizes: widths from the input to the output, e.g. ``(13, 512, 256, 16)``.
-        last_relu: whether the output passes a ReLU too.
+        last_relu: whether the output passes an activation too.
         generator: source of the initial weights.
+        activation: which one.
     """
 
-    def __init__(self, sizes: Sequence[int], *, last_relu: bool, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        last_relu: bool,
+        generator: torch.Generator,
+        activation: Activation = "relu",
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
-            layers += [_linear(inputs, outputs, generator), nn.ReLU(inplace=True)]
+            layers += [_linear(inputs, outputs, generator), make_activation(activation, outputs)]
         self.layers = nn.Sequential(*(layers if last_relu else layers[:-1]))
+
+    @property
+    def last(self) -> nn.Linear:
+        """The last linear layer."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)][-1]
 
     def forward(self, x_BN: Tensor) -> Tensor:
         """Map (B, first of sizes) to (B, last of sizes)."""
@@ -42,9 +56,10 @@ def mlp_flop(sizes: Sequence[int]) -> int:
     return sum(2 * inputs * outputs for inputs, outputs in pairwise(sizes))
 
 
-def mlp_parameters(sizes: Sequence[int]) -> int:
-    """Return the number of weights and biases."""
-    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+def mlp_parameters(sizes: Sequence[int], activation: Activation = "relu") -> int:
+    """Return the number of weights and biases, and of the parameters of activations between layers."""
+    weights = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+    return weights + activation_parameters(activation, sizes[1:-1])
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

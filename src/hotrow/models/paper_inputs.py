@@ -90,6 +90,27 @@ def mlperf_dcnv2() -> Inputs:
     return Inputs(num_dense=13, names=(), rows=(), lists=tuple(lists))
 
 
+def din_inputs() -> Inputs:
+    """Return DIN's inputs in DeepRecSys: a history of 250 items, 100k of them, and 3 ids of each other table.
+
+    Its four tables of 1M, 100k (behaviour), 10M and 10M rows have 3 lookups each, the behaviour's up to 250
+    steps; the candidate is one more id of the behaviour's table.
+    """
+    others = (("user", 1_000_000), ("ad", 10_000_000), ("context", 10_000_000))
+    return Inputs(
+        num_dense=0,
+        names=("item",),
+        rows=(100_000,),
+        lists=(
+            ListInput(name="history", kind="sequence", table="item", rows=100_000, length=250),
+            *(
+                ListInput(name=name, kind="bag", table=name, rows=rows, length=3, pooling="sum")
+                for name, rows in others
+            ),
+        ),
+    )
+
+
 def _bags(*, num_dense: int, bags: int, length: int, rows: int) -> Inputs:
     names = [f"bag{number}" for number in range(1, bags + 1)]
     lists = (
