@@ -47,6 +47,7 @@ class _Staged:
     block: StageBlock
     rejected: Rejections
     num_lines: int
+    skipped: int
     consumed: int
 
 
@@ -105,13 +106,14 @@ class _Reader:
 
     def read(self, source: Path) -> SourceInfo:
         """Read one source to its end."""
-        lines = rows = 0
+        lines = header = rows = 0
         threads = min(os.cpu_count() or 1, _MAX_THREADS)
         parse = partial(_parse, self._format, source)
         for staged in ordered_map(parse, self._format.chunks(source), threads=threads):
-            self._set_aside(source, staged.rejected.shifted(lines))
+            self._set_aside(source, staged.rejected.shifted(header + lines))
             self._writer.append(staged.block)
             lines += staged.num_lines
+            header += staged.skipped
             rows += len(staged.block.labels)
             self._bar.advance(staged.consumed / 1e6, rows=self._writer.rows)
         return SourceInfo(file=str(source), rows=rows, rejected=lines - rows)
@@ -138,4 +140,4 @@ def _parse(log_format: RawFormat, source: Path, chunk: Chunk) -> _Staged:
     block = StageBlock(
         encode_dense(rows.dense, log_format.dense), rows.labels.astype(np.uint8), keys, missing
     )
-    return _Staged(block, parsed.rejected, parsed.num_lines, chunk.consumed)
+    return _Staged(block, parsed.rejected, parsed.num_lines, parsed.skipped, chunk.consumed)

@@ -25,6 +25,7 @@ __all__ = [
 
 _FORMATS = {
     "criteo": ("hotrow.data.formats.criteo", "Criteo"),
+    "avazu": ("hotrow.data.formats.avazu", "Avazu"),
     "movielens": ("hotrow.data.formats.movielens", "MovieLens"),
     "sequences": ("hotrow.data.formats.sequences", "Sequences"),
 }

@@ -29,6 +29,9 @@ def test_an_atomic_file_without_ratings(tmp_path: Path) -> None:
 
 def test_a_like_is_0_or_1(tmp_path: Path) -> None:
     path = tmp_path / "likes.csv"
-    path.write_text("user_id,movie_id,like\n1,2,1\n1,3,2\n")
-    with pytest.raises(DataError, match=r"likes.csv, line 3, column like: found 2, expected 0 or 1"):
-        read_ratings(path, "likes.csv", like_at=4)
+    path.write_text("user_id,movie_id,like\n1,2,1\n1,3,2\n1,4,0\n")
+    found, columns = read_ratings(path, "likes.csv", like_at=4)
+    assert (found.items.tolist(), found.liked.tolist()) == ([2, 4], [True, False])
+    assert [(row.line, row.column, row.detail) for row in columns.rejections()] == [
+        (3, "like", "found '2', expected 0 or 1")
+    ]

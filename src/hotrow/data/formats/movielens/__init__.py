@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data.assemble import RawSplits
-from hotrow.data.formats._delimited import Columns
+from hotrow.data.formats._columns import Columns
 from hotrow.data.formats._histories import earlier_events
 from hotrow.data.formats._interactions import Interactions, split_interactions
 from hotrow.data.formats._negatives import UnseenItems

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from hotrow.data.formats._delimited import first_cells
+from hotrow.data.formats._columns import first_cells
 from hotrow.errors import DataError, MissingFileError
 
 Role = Literal["ratings", "users", "items", "train", "test", "negatives"]

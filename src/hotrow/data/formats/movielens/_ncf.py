@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data.formats._delimited import Columns, Field, Layout, first_cells, read_columns
+from hotrow.data.formats._columns import Columns, first_cells, read_columns
+from hotrow.data.formats._delimited import Field, Layout
 from hotrow.data.formats._negatives import UnseenItems
 from hotrow.data.formats.movielens._files import MovieLensFiles, Role
 from hotrow.data.formats.movielens._rows import Examples, with_negatives

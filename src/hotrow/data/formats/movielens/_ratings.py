@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from hotrow.data.formats._delimited import Columns, Field, Layout, first_cells, read_columns
+from hotrow.data.formats._columns import Columns, first_cells, read_columns
+from hotrow.data.formats._delimited import Field, Layout, label_field
 from hotrow.data.formats._interactions import Interactions
 from hotrow.data.formats.movielens._files import Kind
 from hotrow.errors import ConfigError, DataError
@@ -20,7 +19,7 @@ _FOUR = (
     Field("rating", "number"),
     Field("time", "number"),
 )
-_LIKES = (Field("user_id", "integer"), Field("movie_id", "integer"), Field("like", "integer"))
+_LIKES = (Field("user_id", "integer"), Field("movie_id", "integer"), label_field("like"))
 _ATOMIC = {"user_id": "user", "item_id": "item", "rating": "rating", "timestamp": "time"}
 
 
@@ -95,8 +94,4 @@ def _read_likes(path: Path, like_at: float) -> tuple[Interactions, Columns]:
     fields = tuple(known.get(name, Field(name, "skip")) for name in names)
     require_columns(path, fields, tuple(known), "{}")
     columns = read_columns(path, Layout(fields, ",", header=True))
-    odd = np.flatnonzero((columns["like"] != 0) & (columns["like"] != 1))
-    if odd.size:
-        line, value = int(columns.lines[odd[0]]), columns["like"][odd[0]]
-        raise DataError(path, f"found {value}, expected 0 or 1", line=line, column="like")
     return Interactions(path, columns["user_id"], columns["movie_id"], columns["like"] == 1, None), columns

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data.formats._delimited import Columns, Field, Layout, Separator, read_columns
+from hotrow.data.formats._columns import Columns, read_columns
+from hotrow.data.formats._delimited import Field, Layout, Separator
 from hotrow.data.formats.movielens._files import Kind
 from hotrow.data.formats.movielens._ratings import atomic_fields, require_columns
 from hotrow.data.keys import text_keys

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data.formats._cells import CellKind
-from hotrow.data.formats._delimited import Columns, Field, Layout, Separator, first_cells, read_columns
+from hotrow.data.formats._columns import Columns, first_cells, read_columns
+from hotrow.data.formats._delimited import Field, Layout, Separator
 from hotrow.data.formats.sequences._events import Events, in_order_of_time
 from hotrow.data.keys import integer_keys
 from hotrow.data.schema import KeyType

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotrow.data.formats._delimited import Field, Layout, Separator, first_cells, read_columns
+from hotrow.data.formats._columns import first_cells, read_columns
+from hotrow.data.formats._delimited import Field, Layout, Separator
 from hotrow.data.keys import text_keys
 from hotrow.data.raw import MISSING_KEY
 from hotrow.errors import DataError, MissingFileError
@@ -78,7 +79,7 @@ NAMES = {"\t": "TAB", ",": "a comma", "|": "'|'", "::": "'::'"}
 
 
 def test_line_numbers_go_on_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hotrow.data.formats._delimited.BLOCK_BYTES", 50)
+    monkeypatch.setattr("hotrow.data.formats._columns.BLOCK_BYTES", 50)
     path = tmp_path / "file.gz"
     lines = ["number"] + [str(number) if number % 7 else "x" for number in range(1, 200)]
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
