@@ -16,6 +16,9 @@ import sys
 import time
 from typing import Any
 
+PAPER_SIZES = (*("dlrm-rmc1", "dlrm-rmc2", "dlrm-rmc3", "ncf-paper", "wide-deep-paper", "mt-wide-deep"),)
+"""The eight models of DeepRecSys at its sizes."""
+
 BATCH_SIZE = 64
 _ONE = "--one"
 
@@ -69,10 +72,8 @@ def _main(names: list[str]) -> None:
     if names[:1] == [_ONE]:
         print(json.dumps(_run(names[1])))
         return
-    from tests.models.test_paper_inputs import PUBLISHED
-
     print(f"{'preset':<20} {'tables GB':>9} {'peak GiB':>9} {'build s':>8} {'step s':>7}")
-    for name in names or [name for name, *_ in PUBLISHED]:
+    for name in names or PAPER_SIZES:
         found = measure(name)
         print(
             f"{name:<20} {found['table_gb']:9.3f} {found['peak_rss_gib']:9.2f} "

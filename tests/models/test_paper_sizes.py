@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.models.paper_size import BATCH_SIZE, measure
-from tests.models.test_paper_inputs import PUBLISHED
+from tests.models.paper_size import BATCH_SIZE, PAPER_SIZES, measure
 
 from hotrow.models import paper_inputs, preset
 
@@ -34,7 +33,7 @@ def available_gib() -> float:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("name", [name for name, *_ in PUBLISHED])
+@pytest.mark.parametrize("name", PAPER_SIZES)
 def test_fits_and_runs_forward_and_backward(name: str) -> None:
     config = preset(name, paper_inputs(name))
     limit = config.facts().table_bytes / 2**30 + ROOM_GIB
