@@ -16,7 +16,9 @@ import sys
 import time
 from typing import Any
 
-PAPER_SIZES = (*("dlrm-rmc1", "dlrm-rmc2", "dlrm-rmc3", "ncf-paper", "wide-deep-paper", "mt-wide-deep"),)
+PAPER_SIZES = (
+    *("dlrm-rmc1", "dlrm-rmc2", "dlrm-rmc3", "ncf-paper", "wide-deep-paper", "mt-wide-deep", "din-paper"),
+)
 """The eight models of DeepRecSys at its sizes."""
 
 BATCH_SIZE = 64
