@@ -239,3 +239,19 @@ def test_weighted_lists_cannot_be_carried() -> None:
     lists = (ListFeature(name="bag", kind="bag", rows=2, weighted=True),)
     with pytest.raises(SchemaMismatchError, match=r"bag: the schema has weighted lists"):
         SchemaRows(Schema(format="x", label="y", dense=(), categorical=(), lists=lists))
+
+
+def test_sequences_that_were_as_long_as_one_another_stay_so() -> None:
+    lists = (
+        ListFeature(name="history", kind="sequence", rows=2, of="user", mean_length=3.25),
+        ListFeature(name="shop", kind="sequence", rows=2, mean_length=3.25),
+        ListFeature(name="search", kind="sequence", rows=2, mean_length=2.0),
+        ListFeature(name="tags", kind="bag", rows=2, mean_length=3.25),
+    )
+    reader = SchemaRows(Schema(format="x", label="y", dense=(), categorical=SCHEMA.categorical, lists=lists))
+    good: dict[str, Any] = {"history": [1, 2], "shop": [7, 7], "search": [1], "tags": [1, 2, 3]}
+    block = reader.block_from_rows([good, {}])
+    assert [each.lengths.tolist() for each in block.lists] == [[2, 0], [2, 0], [1, 0], [3, 0]]
+    message = r"rows\[1\], column shop: found 0 values, expected 2, as history has"
+    with pytest.raises(DataError, match=message):
+        reader.block_from_rows([good, {"history": [1, 2]}])

@@ -55,6 +55,7 @@ def read_rows(rows: Rows, schema: Schema, *, with_labels: bool) -> tuple[RawBloc
     dense = [reader.numbers(feature.name) for feature in schema.dense]
     keys = [reader.keys(feature.name, feature.key_type) for feature in schema.categorical]
     lists = tuple(reader.lists(feature.name, feature.key_type) for feature in schema.lists)
+    _find_misaligned(schema, lists, faults)
     labels = None
     if with_labels:
         labels = np.stack([reader.labels(name) for name in schema.labels], axis=1)
@@ -85,6 +86,19 @@ def _find_unknown(rows: Rows, known: frozenset[str], faults: dict[int, Fault]) -
         if not known.issuperset(row):
             column = next(str(name) for name in row if name not in known)
             faults[at] = Fault(column, "unknown_column", "unknown column")
+
+
+def _find_misaligned(schema: Schema, lists: Sequence[RawList], faults: dict[int, Fault]) -> None:
+    """Find rows whose sequences are of different lengths, where those of all training rows were alike."""
+    firsts: dict[float, int] = {}
+    for at, feature in enumerate(schema.lists):
+        if feature.kind != "sequence" or not feature.mean_length:
+            continue
+        first = firsts.setdefault(feature.mean_length, at)
+        expected, found = lists[first].lengths, lists[at].lengths
+        for row in np.flatnonzero(found != expected).tolist():
+            detail = f"found {found[row]} values, expected {expected[row]}, as {schema.lists[first].name} has"
+            faults.setdefault(row, Fault(feature.name, "list", detail))
 
 
 class _Reader:
