@@ -42,15 +42,17 @@ class SumOfI1:
         categorical=tuple(CategoricalFeature(name=f"C{number}", rows=9) for number in range(1, 27)),
     )
 
+    tasks = ("label",)
+
     def __init__(self) -> None:
         self.blocks: list[RawBlock] = []
 
     def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         return get_format("criteo").block_from_rows(rows)
 
-    def score(self, block: RawBlock) -> NDArray[np.float32]:
+    def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
         self.blocks.append(block)
-        return np.nan_to_num(block.dense[:, 0] / 100, nan=0.5).astype(np.float32)
+        return np.nan_to_num(block.dense[:, :1] / 100, nan=0.5).astype(np.float32)
 
 
 class Client:

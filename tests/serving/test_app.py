@@ -100,7 +100,7 @@ def test_a_defect_shows_nothing_of_the_inside(
     def fail(_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(scorer, "score", fail)
+    monkeypatch.setattr(scorer, "score_tasks", fail)
     answer = client.post(INFER, infer_body(1))
     assert answer.status_code == 500
     assert answer.json() == {"error": "internal error; the server's log has the details"}
@@ -142,14 +142,14 @@ def test_the_event_loop_is_free_while_the_model_works_and_what_waits_is_bounded(
     client: Any, scorer: Any, infer_body: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     working, finish = threading.Event(), threading.Event()
-    score = scorer.score
+    score = scorer.score_tasks
 
     def slow(block: Any) -> Any:
         working.set()
         assert finish.wait(timeout=30)
         return score(block)
 
-    monkeypatch.setattr(scorer, "score", slow)
+    monkeypatch.setattr(scorer, "score_tasks", slow)
 
     async def scenario() -> tuple[list[httpx.Response], httpx.Response, httpx.Response]:
         first = [asyncio.create_task(client.http.post(INFER, json=infer_body(1))) for _ in range(2)]

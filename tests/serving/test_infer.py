@@ -176,7 +176,7 @@ def test_numbers_that_are_none(client: Any, infer_body: Body, number: str) -> No
 def test_a_score_that_is_no_number_is_not_sent(
     client: Any, infer_body: Body, monkeypatch: Any, scorer: Any
 ) -> None:
-    monkeypatch.setattr(scorer, "score", lambda block: np.array([0.5, np.inf], dtype=np.float32))
+    monkeypatch.setattr(scorer, "score_tasks", lambda block: np.array([[0.5], [np.inf]], dtype=np.float32))
     answer = client.post(PATH, infer_body(2))
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("rows[1]: its score is not a finite number")

@@ -75,6 +75,15 @@ def test_a_quoted_request_is_shortened(client: Any) -> None:
 
 def test_ranking_is_stable_for_any_size() -> None:
     scores = np.random.default_rng(0).integers(0, 4, 500).astype(np.float32)
-    found = [entry.index for entry in ranking(scores, None)]
+    found = [entry.index for entry in ranking(scores[:, None], ["label"], None)]
     assert found == sorted(range(500), key=lambda index: (-scores[index], index))
-    assert [entry.index for entry in ranking(scores, 7)] == found[:7]
+    assert [entry.index for entry in ranking(scores[:, None], ["label"], 7)] == found[:7]
+
+
+def test_several_tasks_are_ranked_by_the_first() -> None:
+    scores = np.array([[0.25, 0.5], [0.75, 0.125], [0.25, 1.0]], dtype=np.float32)
+    found = ranking(scores, ["click", "buy"], 2)
+    assert [(entry.index, entry.score, entry.tasks) for entry in found] == [
+        (1, 0.75, {"click": 0.75, "buy": 0.125}),
+        (0, 0.25, {"click": 0.25, "buy": 0.5}),
+    ]

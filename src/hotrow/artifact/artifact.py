@@ -60,6 +60,11 @@ class Artifact:
         except SchemaMismatchError as error:
             raise SchemaMismatchError(f"{self.path}: {error}") from error
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the K labels that are predicted, the main one first."""
+        return self.config.tasks
+
     def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         """Read rows given as mappings of column names to raw values; absent or None is missing.
 

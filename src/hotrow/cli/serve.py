@@ -34,10 +34,15 @@ def serve(
     POST /v2/models/NAME/infer, inputs:
          dense        rows x N, numbers as in the log, null where missing
          categorical  rows x F, BYTES, ids as text, "" where missing
+         list.NAME    values of all rows, BYTES or INT64, for each list feature
+         lengths.NAME rows, INT32 or INT64: how many of them are each row's
     POST /v1/rank, JSON object:
-         candidates   list of objects, value by feature name; null: missing
+         candidates   list of objects, value by feature name; null: missing;
+                      an array for a list feature, such as a history
          context      features that all candidates share (optional)
          top_k        how many of the best to return (optional)
+
+    Scores are of the model's first task; `tasks` has all of several.
 
     \b
     Example:

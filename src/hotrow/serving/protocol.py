@@ -2,8 +2,7 @@
 
 Open Inference Protocol v2 (https://github.com/kserve/open-inference-protocol, REST) and the plain
 ranking call. Only shapes and types are checked here; what they mean is checked where it is used.
-No field may nest: apart from tensor data, which is decoded by its datatype, depth is bounded by
-these types.
+Depth is bounded by these types; tensor data is decoded by its datatype.
 """
 
 from __future__ import annotations
@@ -76,7 +75,8 @@ class TensorMetadata(Struct):
 class ModelMetadata(Struct):
     """Answer of ``GET /v2/models/{name}``.
 
-    ``parameters`` names the columns of the two inputs, in order, separated by commas.
+    ``parameters`` names the columns of the inputs ``dense`` and ``categorical`` and, of a model of several
+    tasks, of the output ``tasks``, in order, separated by commas.
     """
 
     name: str
@@ -91,8 +91,9 @@ class RankRequest(Struct, forbid_unknown_fields=True):
     """Body of ``POST /v1/rank``.
 
     Attributes:
-        candidates: raw feature values of each candidate by column name; null or absent is missing.
-        context: raw feature values that all candidates share, such as the user's.
+        candidates: raw feature values of each candidate by column name, of a list feature an array; null
+            or absent is missing.
+        context: raw feature values that all candidates share, such as the user's and the user's history.
         top_k: how many of the best to return; all when absent.
         id: returned as it came.
     """
@@ -103,11 +104,18 @@ class RankRequest(Struct, forbid_unknown_fields=True):
     id: str | None = None
 
 
-class Ranked(Struct):
-    """One candidate of a ranking: its position in the request and its click probability."""
+class Ranked(Struct, omit_defaults=True):
+    """One candidate of a ranking.
+
+    Attributes:
+        index: its position in the request.
+        score: probability of the model's first task, by which candidates are ranked.
+        tasks: probability of every task by name, of a model of several tasks.
+    """
 
     index: int
     score: float
+    tasks: dict[str, float] = {}
 
 
 class RankResponse(Struct, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +40,19 @@ def candidate_rows(
     return [{**request.context, **candidate} for candidate in request.candidates]
 
 
-def ranking(scores: NDArray[np.float32], top_k: int | None) -> list[Ranked]:
-    """Return candidates by falling score, equal scores by position.
+def ranking(scores_BK: NDArray[np.float32], tasks: Sequence[str], top_k: int | None) -> list[Ranked]:
+    """Return candidates by falling score of the first task, equal scores by position.
 
     Args:
-        scores: (B,) float32.
+        scores_BK: (B, K) float32.
+        tasks: names of the K tasks.
         top_k: how many to return; None for all.
     """
-    order = np.argsort(-scores, kind="stable")[:top_k]
-    return [Ranked(index, score) for index, score in zip(order.tolist(), scores[order].tolist(), strict=True)]
+    order = np.argsort(-scores_BK[:, 0], kind="stable")[:top_k]
+    chosen = zip(order.tolist(), scores_BK[order].tolist(), strict=True)
+    if len(tasks) == 1:
+        return [Ranked(index, score) for index, (score,) in chosen]
+    return [Ranked(index, scores[0], dict(zip(tasks, scores, strict=True))) for index, scores in chosen]
 
 
 def _refuse_unknown(where: str, features: Mapping[str, FeatureValue], known: frozenset[str]) -> None:

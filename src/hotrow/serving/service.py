@@ -43,8 +43,12 @@ class Scorer(Protocol):
     def block(self, rows: Sequence[Mapping[str, FeatureValue]]) -> RawBlock:
         """Read rows of raw values by column name; absent or null is missing."""
 
-    def score(self, block: RawBlock) -> NDArray[np.float32]:
-        """Return click probabilities, (B,) float32."""
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the K labels that are predicted, the one to rank by first."""
+
+    def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
+        """Return the probability of each task, (B, K) float32."""
 
 
 class RankingService:
@@ -76,18 +80,21 @@ class RankingService:
             RequestError: the request cannot be answered as it is.
         """
         request = decode(_INFER, body, where="request body")
-        tensors.check_outputs(request)
-        if self._lists:
-            raise RequestError(
-                f"the model has list features ({', '.join(self._lists)}), which tensors of one shape cannot "
-                "carry; send rows to /v1/rank"
-            )
+        wanted = tensors.wanted_outputs(request, [output.name for output in self._outputs()])
         rows = tensors.read_rows(
-            request, dense=self._dense, categorical=self._categorical, limits=self._limits
+            request,
+            dense=self._dense,
+            categorical=self._categorical,
+            lists=self._lists,
+            limits=self._limits,
         )
-        scores = self._score(rows, "rows")
-        output = OutputTensor(tensors.SCORE, "FP32", [len(scores)], scores.tolist())
-        return msgspec.json.encode(InferResponse(self.name, [output], request.id))
+        scores_BK = self._score(rows, "rows")
+        values = {tensors.SCORE: scores_BK[:, 0], tensors.TASKS: scores_BK}
+        outputs = [
+            OutputTensor(name, "FP32", list(values[name].shape), values[name].reshape(-1).tolist())
+            for name in wanted
+        ]
+        return msgspec.json.encode(InferResponse(self.name, outputs, request.id))
 
     def rank(self, body: bytes) -> bytes:
         """Answer ``POST /v1/rank``.
@@ -99,8 +106,8 @@ class RankingService:
         rows = candidate_rows(
             request, columns={*self._dense, *self._categorical, *self._lists}, limits=self._limits
         )
-        scores = self._score(rows, "candidates")
-        return msgspec.json.encode(RankResponse(self.name, ranking(scores, request.top_k), request.id))
+        ranked = ranking(self._score(rows, "candidates"), self._scorer.tasks, request.top_k)
+        return msgspec.json.encode(RankResponse(self.name, ranked, request.id))
 
     def metadata(self) -> ModelMetadata:
         """Answer ``GET /v2/models/{name}``."""
@@ -108,17 +115,27 @@ class RankingService:
             TensorMetadata(tensors.DENSE, "FP32", [-1, len(self._dense)]),
             TensorMetadata(tensors.CATEGORICAL, "BYTES", [-1, len(self._categorical)]),
         ]
+        for name in self._lists:
+            inputs.append(TensorMetadata(tensors.LIST + name, "BYTES", [-1]))
+            inputs.append(TensorMetadata(tensors.LENGTHS + name, "INT64", [-1]))
+        several = {"task_columns": ",".join(self._scorer.tasks)} if len(self._scorer.tasks) > 1 else {}
         return ModelMetadata(
             name=self.name,
             versions=[],
             platform="hotrow",
-            inputs=[tensor for tensor in inputs if tensor.shape[1]],
-            outputs=[TensorMetadata(tensors.SCORE, "FP32", [-1])],
+            inputs=[tensor for tensor in inputs if tensor.shape[-1]],
+            outputs=self._outputs(),
             parameters={
                 "dense_columns": ",".join(self._dense),
                 "categorical_columns": ",".join(self._categorical),
+                **several,
             },
         )
+
+    def _outputs(self) -> list[TensorMetadata]:
+        tasks = len(self._scorer.tasks)
+        of_each = [TensorMetadata(tensors.TASKS, "FP32", [-1, tasks])] if tasks > 1 else []
+        return [TensorMetadata(tensors.SCORE, "FP32", [-1]), *of_each]
 
     def warm_up(self) -> None:
         """Score a few rows of missing values, so that no client waits for first-time work."""
@@ -127,12 +144,12 @@ class RankingService:
 
     def _score(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> NDArray[np.float32]:
         if not rows:
-            return np.zeros(0, dtype=np.float32)
+            return np.zeros((0, len(self._scorer.tasks)), dtype=np.float32)
         try:
-            scores = self._scorer.score(self._scorer.block(rows))
+            scores = self._scorer.score_tasks(self._scorer.block(rows))
         except DataError as error:
             raise RequestError(str(error).replace("rows", place, 1)) from error
-        bad = np.flatnonzero(~np.isfinite(scores))
+        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if bad.size:
             raise RequestError(f"{place}[{bad[0]}]: its score is not a finite number; are its values?")
         return scores

@@ -131,19 +131,35 @@ class _Reader:
         is_list = np.fromiter((isinstance(value, list | tuple) for value in values), np.bool_, len(values))
         is_absent = np.fromiter((value is None for value in values), np.bool_, len(values))
         self._note(name, "list", values, ~is_list & ~is_absent, "a list or null")
-        lists = [value if isinstance(value, list | tuple) else () for value in values]
+        # Rows that share one list, as candidates do their context's history, share its keys.
+        places: dict[int, int] = {}
+        lists: list[Sequence[object]] = []
+        list_of = np.empty(len(values), dtype=np.int64)
+        for row, value in enumerate(values):
+            given = value if isinstance(value, list | tuple) else ()
+            list_of[row] = places.setdefault(id(given), len(lists))
+            if list_of[row] == len(lists):
+                lists.append(given)
         lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+        keys = self._items(name, key_type, lists, list_of)
+        starts = np.cumsum(lengths) - lengths
+        return RawList(keys, starts[list_of], lengths[list_of])
+
+    def _items(
+        self, name: str, key_type: KeyType, lists: Sequence[Sequence[object]], list_of: NDArray[np.int64]
+    ) -> NDArray[np.uint64]:
+        """Read the values of all lists, and note the faults of the rows that have them."""
         flat = [item for each in lists for item in each]
         keys, is_wrong = read_keys(flat, key_type)
         is_wrong |= np.fromiter((item is None or item == "" for item in flat), np.bool_, len(flat))
         expected = f"a list of {EXPECTED_KEY[key_type].removesuffix(' or null')} each"
-        row_of = np.repeat(np.arange(len(lists)), lengths)
-        for at in np.flatnonzero(is_wrong).tolist():
-            row = int(row_of[at])
-            self._faults.setdefault(
-                row, Fault(name, "list", f"found {_short(flat[at])} in it, expected {expected}")
-            )
-        return RawList(keys, np.cumsum(lengths) - lengths, lengths)
+        owner = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
+        wrong = np.flatnonzero(is_wrong)
+        for at in wrong[np.unique(owner[wrong], return_index=True)[1]].tolist():
+            fault = Fault(name, "list", f"found {_short(flat[at])} in it, expected {expected}")
+            for row in np.flatnonzero(list_of == owner[at]).tolist():
+                self._faults.setdefault(row, fault)
+        return keys
 
     def _note(
         self, name: str, reason: str, values: Sequence[object], is_wrong: NDArray[np.bool_], expected: str
