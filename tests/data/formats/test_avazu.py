@@ -116,6 +116,7 @@ def test_bad_labels_and_widths_are_set_aside_line_by_line(tmp_path: Path) -> Non
         ([*HEADER[:-1], "C22"], r"log, line 1, column C22: unknown column in the header"),
         ([*HEADER[:-1], "C20"], r"log, line 1, column C20: is in the header twice"),
         (HEADER[:-1], r"log, line 1, column C21: is not in the header"),
+        (["x" * 50, *HEADER], r"log, line 1, column x{40}: unknown column in the header"),
         (row(1), r"log, line 1, column 100000000000000001: unknown column in the header"),
     ],
 )

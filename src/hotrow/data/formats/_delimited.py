@@ -17,8 +17,8 @@ from hotrow.data._lines import MAX_LINE_BYTES, RIGHT_PAD, LineBlock
 from hotrow.data.formats._cells import CellKind, Cells, expected_of, read_cells
 from hotrow.data.rejections import Reason, Rejections
 
-Separator = Literal["\t", ",", "|", "::", " "]
-_NAMES = {"\t": "TAB", ",": "a comma", "|": "'|'", "::": "'::'", " ": "a space"}
+Separator = Literal["\t", ",", "|", "::"]
+_NAMES = {"\t": "TAB", ",": "a comma", "|": "'|'", "::": "'::'"}
 
 
 @dataclass(frozen=True, slots=True)

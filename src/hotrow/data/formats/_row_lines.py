@@ -51,7 +51,7 @@ class Table:
         known = {*schema.columns, *schema.labels, *filter(None, [schema.group])}
         for name in names:
             if name not in known:
-                raise DataError(path, "unknown column", line=1, column=name)
+                raise DataError(path, "unknown column", line=1, column=name[:40])
             if names.count(name) > 1:
                 raise DataError(path, "is there twice, expected each column once", line=1, column=name)
         numbers = frozenset((*(feature.name for feature in schema.dense), *schema.labels))

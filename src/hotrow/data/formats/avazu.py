@@ -118,7 +118,7 @@ def _layout(source: Path) -> Layout:
     for name in names:
         if name not in kinds or names.count(name) > 1:
             reason = "unknown column in the header" if name not in kinds else "is in the header twice"
-            raise DataError(source, f"{reason}, expected Avazu's columns", line=1, column=name)
+            raise DataError(source, f"{reason}, expected Avazu's columns", line=1, column=name[:40])
     for name in (HOUR, *IDS):
         if name not in names:
             raise DataError(source, "is not in the header, expected Avazu's columns", line=1, column=name)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data.formats._columns import Columns, read_columns
-from hotrow.data.formats._delimited import Field, Layout, Separator
+from hotrow.data.formats._delimited import Field, Layout
 from hotrow.data.formats.movielens._files import Kind
 from hotrow.data.formats.movielens._ratings import atomic_fields, require_columns
 from hotrow.data.keys import text_keys
@@ -93,7 +93,7 @@ def read_items(path: Path, kind: Kind) -> tuple[Side, Columns]:
     """
     item, title = Field("item", "integer"), Field("title", "string", optional=True)
     genres, year = Field("genres", "string", optional=True), Field("year", "text", optional=True)
-    separator: Separator = "|"
+    separator = "|"
     if kind == "movies.dat":
         layout = Layout((item, title, genres), "::", latin1=True)
     elif kind == "u.item":
