@@ -205,6 +205,7 @@ RULES: Final = (
         without=without_pairs,
         steps=30,
     ),
+    # Not the other way round: the deep network memorises single ids as fast as the wide part does.
     Rule(
         model="wide-deep",
         preset="wide-deep-small",

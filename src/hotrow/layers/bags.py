@@ -25,18 +25,17 @@ def all_bags(batch: Batch, *, copies: int = 1) -> Tensor | Jagged:
     """
     if batch.lists is None and copies == 1:
         return batch.ids
-    B, F = batch.ids.shape
-    ids, ends, weights = batch.ids.t().reshape(-1), torch.arange(1, B * F + 1), None
+    (B, F), device = batch.ids.shape, batch.ids.device
+    ids, ends, weights = batch.ids.t().reshape(-1), torch.arange(1, B * F + 1, device=device), None
     if batch.lists is not None:
         lists = batch.lists
         if lists.weights is not None:
-            weights = torch.cat([torch.ones(B * F), lists.weights])
+            weights = torch.cat([torch.ones(B * F, device=device), lists.weights])
         ids = torch.cat([ids, lists.ids.to(ids.dtype)])
         ends = torch.cat([ends, lists.offsets[1:] + B * F])
     length = ids.shape[0]
-    offsets = torch.cat(
-        [torch.zeros(1, dtype=torch.int64), *(ends + copy * length for copy in range(copies))]
-    )
+    start = torch.zeros(1, dtype=torch.int64, device=device)
+    offsets = torch.cat([start, *(ends + copy * length for copy in range(copies))])
     if copies > 1:
         ids = ids.repeat(copies)
         weights = None if weights is None else weights.repeat(copies)
