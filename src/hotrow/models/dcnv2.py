@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.cross import CrossNetwork, cross_flop, cross_parameters
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
@@ -121,12 +122,12 @@ class DCNv2(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
-        x_BW = torch.cat([self.bottom(batch.dense), self.embed(batch).pooled], dim=1)
+        x_BW = beside(self.bottom(batch.dense), self.embed(batch).pooled)
         crossed_BW = self.cross(x_BW)
         if self.is_stacked:
             logits: Tensor = self.deep(crossed_BW).squeeze(1)
         else:
-            logits = self.last(torch.cat([crossed_BW, self.deep(x_BW)], dim=1)).squeeze(1)
+            logits = self.last(beside(crossed_BW, self.deep(x_BW))).squeeze(1)
         return logits
 
 

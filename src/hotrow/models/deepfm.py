@@ -20,6 +20,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.beside import beside
 from hotrow.layers.fm import FactorisationMachine, fm_flop
 from hotrow.layers.linear import LinearTerm
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
@@ -88,7 +89,7 @@ class DeepFM(RankingModel):
         pooled = self.embed(batch).pooled
         F, D = self._shape
         shared, weights = pooled[:, : F * D], pooled[:, F * D :]
-        deep: Tensor = self.deep(torch.cat([batch.dense, shared], dim=1)).squeeze(1)
+        deep: Tensor = self.deep(beside(batch.dense, shared)).squeeze(1)
         pairs: Tensor = self.fm(shared.view(-1, F, D), batch.dense)
         linear: Tensor = self.linear(weights, batch.dense)
         return deep + pairs + linear

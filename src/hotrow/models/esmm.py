@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import common_width, require_two_labels, require_widths
@@ -81,9 +82,9 @@ class ESMM(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits of p(click) and p(conversion), (B, 2) float32."""
-        x = torch.cat([batch.dense, self.embed(batch).pooled], dim=1)
+        x = beside(batch.dense, self.embed(batch).pooled)
         click_B1, given_click_B1 = self.click(x), self.conversion(x)
-        return torch.cat([click_B1, logit_of_product(click_B1, given_click_B1)], dim=1)
+        return beside(click_B1, logit_of_product(click_B1, given_click_B1))
 
 
 def logit_of_product(a: Tensor, b: Tensor) -> Tensor:

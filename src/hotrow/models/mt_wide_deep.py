@@ -20,6 +20,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.beside import beside
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import common_width, require_two_labels, require_widths
@@ -84,8 +85,8 @@ class MTWideDeep(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B, K) float32, tasks in the order of the configuration; (B,) of one task."""
-        h_BH = self.shared(torch.cat([batch.dense, self.embed(batch).pooled], dim=1))
-        return torch.cat([tower(h_BH) for tower in self.towers], dim=1).squeeze(1)
+        h_BH = self.shared(beside(batch.dense, self.embed(batch).pooled))
+        return beside(*(tower(h_BH) for tower in self.towers)).squeeze(1)
 
 
 @register_preset("mt-wide-deep", model="mt-wide-deep", inputs=mt_wide_deep_inputs)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import MisfitError, ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import common_width, require_widths
@@ -128,10 +129,10 @@ class TwoTower(RankingModel):
         return [view for view, item in pairs if not item], [view for view, item in pairs if item]
 
     def _user_vectors(self, dense_BN: Tensor, embedded: list[Tensor]) -> Tensor:
-        return F.normalize(self.user(torch.cat([dense_BN, *embedded], dim=1)), dim=1)
+        return F.normalize(self.user(beside(dense_BN, *embedded)), dim=1)
 
     def _item_vectors(self, embedded: list[Tensor]) -> Tensor:
-        return F.normalize(self.item(torch.cat(embedded, dim=1)), dim=1)
+        return F.normalize(self.item(beside(*embedded)), dim=1)
 
 
 def items_features(inputs: Inputs) -> tuple[str, ...]:

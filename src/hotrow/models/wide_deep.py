@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.linear import LinearTerm
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import LINEAR, ModelConfig, RankingModel, input_fields
@@ -92,7 +93,7 @@ class WideDeep(RankingModel):
         """Return logits, (B,) float32."""
         pooled = self.embed(batch).pooled
         deep, wide = pooled[:, : self._deep_columns], pooled[:, self._deep_columns :]
-        logits: Tensor = self.deep(torch.cat([batch.dense, deep], dim=1)).squeeze(1)
+        logits: Tensor = self.deep(beside(batch.dense, deep)).squeeze(1)
         return logits if self.wide is None else logits + self.wide(wide, batch.dense)
 
 
