@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hotrow.cli.main import app
-from hotrow.models import config_type, model_name, paper_inputs, preset, presets
+from hotrow.models import model_name, paper_inputs, paper_of, preset, presets
 
 
 def test_json_has_every_fact_of_every_preset() -> None:
@@ -19,7 +19,7 @@ def test_json_has_every_fact_of_every_preset() -> None:
         {
             "name": name,
             "model": model_name(name),
-            "paper": config_type(name).paper,
+            "paper": paper_of(name),
             **asdict(preset(name, paper_inputs(name)).facts()),
         }
         for name in presets()

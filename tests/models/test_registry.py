@@ -10,7 +10,16 @@ from tests.models.planted import draw
 from hotrow.config import from_mapping, to_mapping
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import ConfigError
-from hotrow.models import ModelConfig, build_model, config_type, model_name, preset, presets, presets_for
+from hotrow.models import (
+    ModelConfig,
+    build_model,
+    config_type,
+    model_name,
+    paper_of,
+    preset,
+    presets,
+    presets_for,
+)
 from hotrow.types import Inputs, ListInput
 
 INPUTS = Inputs(num_dense=13, names=("C1", "C2", "C3"), rows=(100, 7, 30))
@@ -35,6 +44,11 @@ def test_presets() -> None:
 def test_alias_is_the_same_preset() -> None:
     assert preset("dlrm", INPUTS) == preset("dlrm-kaggle", INPUTS)
     assert model_name("dlrm-small") == model_name("dlrm") == "dlrm"
+
+
+def test_paper_of_a_preset_is_its_own_or_its_models() -> None:
+    assert paper_of("dlrm-rmc2") == "https://arxiv.org/abs/1906.03109"
+    assert paper_of("dlrm") == paper_of("dlrm-small") == "https://arxiv.org/abs/1906.00091"
 
 
 @pytest.mark.parametrize("name", presets())

@@ -17,14 +17,14 @@ def models(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
     from dataclasses import asdict
 
-    from hotrow.models import config_type, model_name, paper_inputs, preset, presets
+    from hotrow.models import model_name, paper_inputs, paper_of, preset, presets
 
     set_up_logging(verbose)
     zoo = [
         {
             "name": name,
             "model": model_name(name),
-            "paper": config_type(name).paper,
+            "paper": paper_of(name),
             **asdict(preset(name, paper_inputs(name)).facts()),
         }
         for name in presets()

@@ -31,6 +31,8 @@ from hotrow.models.paper_inputs import dlrm_rmc1_inputs, dlrm_rmc2_inputs, dlrm_
 from hotrow.models.registry import register, register_preset
 from hotrow.types import Batch, Inputs
 
+_RMC = "https://arxiv.org/abs/1906.03109"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DLRMConfig(ModelConfig):
@@ -125,19 +127,19 @@ def dlrm_kaggle(inputs: Inputs) -> DLRMConfig:
     return DLRMConfig(**_fields(inputs))
 
 
-@register_preset("dlrm-rmc1", model="dlrm", inputs=dlrm_rmc1_inputs)
+@register_preset("dlrm-rmc1", model="dlrm", inputs=dlrm_rmc1_inputs, paper=_RMC)
 def dlrm_rmc1(inputs: Inputs) -> DLRMConfig:
     """Size RMC1, few tables and small networks: D 32, 64-32, 256-64-1."""
     return _published(inputs, bottom=(64, 32), top=(256, 64, 1))
 
 
-@register_preset("dlrm-rmc2", model="dlrm", inputs=dlrm_rmc2_inputs)
+@register_preset("dlrm-rmc2", model="dlrm", inputs=dlrm_rmc2_inputs, paper=_RMC)
 def dlrm_rmc2(inputs: Inputs) -> DLRMConfig:
     """Size RMC2, many tables and lookups: D 64, 128-64, 128-64-1."""
     return _published(inputs, bottom=(128, 64), top=(128, 64, 1))
 
 
-@register_preset("dlrm-rmc3", model="dlrm", inputs=dlrm_rmc3_inputs)
+@register_preset("dlrm-rmc3", model="dlrm", inputs=dlrm_rmc3_inputs, paper=_RMC)
 def dlrm_rmc3(inputs: Inputs) -> DLRMConfig:
     """Size RMC3, large networks: D 32, 1024-256-32, 512-256-1."""
     return _published(inputs, bottom=(1024, 256, 32), top=(512, 256, 1))

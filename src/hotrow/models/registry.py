@@ -27,6 +27,7 @@ class _Preset:
     model: str
     make: PresetFunction
     inputs: Callable[[], Inputs]
+    paper: str | None
 
 
 _models: dict[str, tuple[type[RankingModel], type[ModelConfig]]] = {}
@@ -50,6 +51,7 @@ def register_preset(
     model: str,
     aliases: tuple[str, ...] = (),
     inputs: Callable[[], Inputs] = criteo_kaggle,
+    paper: str | None = None,
 ) -> Callable[[Preset], Preset]:
     """Register a function that sizes a model for given inputs.
 
@@ -58,10 +60,11 @@ def register_preset(
         model: the model it sizes.
         aliases: further names.
         inputs: returns the inputs that the paper, or the benchmark that made it known, gives it.
+        paper: where its sizes are described; None: where the model is.
     """
 
     def add(make: Preset) -> Preset:
-        _presets[name] = _Preset(model, make, inputs)
+        _presets[name] = _Preset(model, make, inputs, paper)
         _aliases.update(dict.fromkeys(aliases, name))
         return make
 
@@ -101,6 +104,15 @@ def paper_inputs(name: str) -> Inputs:
         ConfigError: there is no such preset.
     """
     return _preset(name).inputs()
+
+
+def paper_of(name: str) -> str:
+    """Return where a preset (or its alias) is described.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    return _preset(name).paper or config_type(name).paper
 
 
 def model_name(name: str) -> str:
