@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,10 +24,13 @@ class Outer:
     shuffle: bool = True
     inner: Inner = field(default_factory=Inner)
     many: tuple[Inner, ...] = ()
+    named: Mapping[str, Inner] = field(default_factory=dict)
 
 
 def test_round_trips_through_json_types() -> None:
-    config = Outer(steps=3, inner=Inner(kind="adam", widths=(8,)), many=(Inner(lr=0.5),))
+    config = Outer(
+        steps=3, inner=Inner(kind="adam", widths=(8,)), many=(Inner(lr=0.5),), named={"a": Inner()}
+    )
     assert from_mapping(Outer, to_mapping(config)) == config
 
 
@@ -67,6 +71,7 @@ def test_a_bad_override_names_field_value_and_expectation(
         ({"steps": "3"}, "file.json.steps: got '3', expected int"),
         ({"many": [{"kind": "x"}]}, "sgd or adam"),
         ({"many": [{}, {"unknown": 1}]}, "file.json.many.unknown"),
+        ({"named": {"a": {"unknown": 1}}}, "file.json.named.unknown"),
     ],
 )
 def test_reading_names_the_field(mapping: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -118,7 +118,9 @@ def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> 
     for key, value in mapping.items():
         if key not in hints:
             raise ConfigError(_join(where, key), value, f"one of the fields {', '.join(hints)}")
-        items = value if isinstance(value, (list, tuple)) else [value]
+        items: Collection[Any] = value if isinstance(value, (list, tuple)) else [value]
+        if get_origin(hints[key]) is Mapping and isinstance(value, Mapping):
+            items = value.values()
         for inner in (hints[key], *get_args(hints[key])):
             if dataclasses.is_dataclass(inner):
                 for item in items:

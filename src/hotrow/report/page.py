@@ -7,31 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hotrow.config import to_mapping
 from hotrow.errors import UserError
 from hotrow.files import atomic_file
-from hotrow.metrics import Metrics
 from hotrow.models import ModelFacts
 from hotrow.report import html
-from hotrow.report.run import RunFacts, read_run, without_short_end
-from hotrow.report.svg import Chart, Series, line_chart
+from hotrow.report.curves import curves
+from hotrow.report.quality import quality
+from hotrow.report.run import RunFacts, read_run
 from hotrow.train.recipe import Recipe
 from hotrow.units import format_bytes, format_count
-
-_FIGURES = {
-    "auc": "AUC",
-    "log_loss": "log loss",
-    "ne": "normalised entropy",
-    "calibration": "calibration",
-    "accuracy": "accuracy",
-}
-
-_CHARTS: dict[str, tuple[str | None, str]] = {
-    "Log loss": ("loss", "log_loss"),
-    "AUC": ("auc", "auc"),
-    "Normalised entropy": (None, "ne"),
-}
-"""Title of each chart; the field of a train line and of a validation line that it shows."""
 
 
 def write_report(run: Path, out: Path) -> None:
@@ -59,8 +43,8 @@ def render(run: RunFacts) -> str:
         html.paragraph(_state(run)),
         html.heading("Summary"),
         html.facts(_summary(run)),
-        *_quality(run),
-        *_curves(run),
+        *quality(run),
+        *curves(run),
         html.heading("Repeat it"),
         html.code(run.command() or "the run does not say by which command it was trained"),
         html.facts((key, str(value)) for key, value in _mapping(run.config, "environment").items()),
@@ -106,50 +90,6 @@ def _model_facts(config: Mapping[str, Any]) -> ModelFacts | None:
         return Recipe.from_mapping(config, where="config.json").model.facts()
     except UserError:
         return None
-
-
-def _quality(run: RunFacts) -> list[str]:
-    splits = {"validation": run.report.validation, "test": run.report.test} if run.report else {}
-    judged = {name: metrics for name, metrics in splits.items() if metrics is not None}
-    if not judged:
-        return []
-    rows = [["rows", *(f"{metrics.rows:,}" for metrics in judged.values())]]
-    rows += [
-        [label, *(_shown(metrics, key) for metrics in judged.values())] for key, label in _FIGURES.items()
-    ]
-    return [
-        html.heading("Quality of the exported model"),
-        html.numbers(["", *judged], rows),
-        html.paragraph("Normalised entropy below 1 beats predicting the mean; calibration 1 is calibrated."),
-    ]
-
-
-def _shown(metrics: Metrics, key: str) -> str:
-    values = to_mapping(metrics)
-    value, error = values[key], values["auc_error"] if key == "auc" else None
-    if value is None:
-        return "undefined"
-    return f"{value:.5f} ± {error:.5f}" if error and error >= 5e-6 else f"{value:.5f}"
-
-
-def _curves(run: RunFacts) -> list[str]:
-    at = run.exported_at()
-    mark = (at, "exported") if at is not None else None
-    parts = []
-    for title, (train, validation) in _CHARTS.items():
-        series = (
-            Series(name="train", points=without_short_end(run.curve("train", train)) if train else ()),
-            Series(name="validation", points=run.curve("validation", "validation", validation)),
-        )
-        drawn = line_chart(Chart(title=title, x_label="samples", series=series, mark=mark))
-        if drawn:
-            parts.append(html.figure(title, drawn))
-    if not parts:
-        return [html.heading("Learning curves"), html.paragraph("Nothing was measured yet.")]
-    note = (
-        "Training rows are judged before the model learns from them; each point covers those since the last."
-    )
-    return [html.heading("Learning curves"), *parts, html.paragraph(note)]
 
 
 def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.errors import DataError
 from hotrow.metrics import Evaluation
 from hotrow.metrics.delong import Standings, standard_error, standings
+from hotrow.metrics.ranking import DEFAULT_AT
 from hotrow.progress import Progress
 from hotrow.shrink.report import SplitReport
 from hotrow.train.evaluate_run import BATCH_SIZE
@@ -42,7 +43,7 @@ class Comparison:
         self._dataset = dataset
         self._max_auc_loss = max_auc_loss
         self._bar = bar
-        self._before: dict[tuple[str, int | None], _Judged] = {}
+        self._before: dict[tuple[str, int | None, bool], _Judged] = {}
 
     def probable_loss(self, shrunk: Artifact, split: str, *, max_rows: int | None = None) -> float:
         """Return what the AUC loss will hardly exceed on other rows, judged on a split or its first rows.
@@ -53,15 +54,25 @@ class Comparison:
         report = self.report(shrunk, split, max_rows=max_rows)
         return report.auc_loss + CERTAINTY * report.auc_loss_error
 
-    def report(self, shrunk: Artifact, split: str, *, max_rows: int | None = None) -> SplitReport:
-        """Return both models' metrics on a split, or on its first rows.
+    def report(
+        self, shrunk: Artifact, split: str, *, max_rows: int | None = None, rankings: bool = False
+    ) -> SplitReport:
+        """Return both models' metrics on a split, or on its first rows; AUCs are of the first task.
+
+        Args:
+            shrunk: the smaller model.
+            split: of the data set.
+            max_rows: how many rows; None for all.
+            rankings: whether rankings are judged too where rows have groups; it takes a sort of them.
 
         Raises:
             DataError: there is no AUC.
         """
-        if (split, max_rows) not in self._before:
-            self._before[split, max_rows] = self._judge(self._artifact, split, max_rows)
-        before, after = self._before[split, max_rows], self._judge(shrunk, split, max_rows)
+        rankings = rankings and bool(self._dataset.schema.group)
+        asked = (split, max_rows, rankings)
+        if asked not in self._before:
+            self._before[asked] = self._judge(self._artifact, *asked)
+        before, after = self._before[asked], self._judge(shrunk, *asked)
         assert before.metrics.auc is not None
         assert after.metrics.auc is not None
         loss = before.metrics.auc - after.metrics.auc
@@ -73,7 +84,7 @@ class Comparison:
             kept=loss <= self._max_auc_loss,
         )
 
-    def _judge(self, artifact: Artifact, split: str, max_rows: int | None) -> _Judged:
+    def _judge(self, artifact: Artifact, split: str, max_rows: int | None, rankings: bool) -> _Judged:
         loader = Loader(self._dataset, split, LoaderConfig(batch_size=BATCH_SIZE, max_rows=max_rows))
         labels: list[Floats] = [np.empty(0, np.float32)]
         logits: list[Floats] = [np.empty(0, np.float32)]
@@ -82,7 +93,8 @@ class Comparison:
             labels.append(labels_B)
             logits.append(logits_B)
 
-        metrics = evaluate(artifact.model, loader, on_batch=self._bar.advance, on_logits=keep)
+        at = DEFAULT_AT if rankings else None
+        metrics = evaluate(artifact.model, loader, at=at, on_batch=self._bar.advance, on_logits=keep)
         if not 2 <= metrics.positives <= metrics.rows - 2:
             raise DataError(
                 self._dataset.path / SCHEMA_FILE,

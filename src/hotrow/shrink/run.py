@@ -82,8 +82,8 @@ def shrink_run(
         comparison = Comparison(artifact, dataset, config.max_auc_loss, bar)
         choice = _choose(variants, comparison, dataset, config)
         shrunk = variants.artifact(choice.formats)
-        test = comparison.report(shrunk, "test")
-        validation = comparison.report(shrunk, "valid") if dataset.rows("valid") else None
+        test = comparison.report(shrunk, "test", rankings=True)
+        validation = comparison.report(shrunk, "valid", rankings=True) if dataset.rows("valid") else None
         model = RunFolder(partial).model
         _save(shrunk, model, test, validation)
         report = make_report(
