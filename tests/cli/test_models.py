@@ -49,6 +49,10 @@ def test_text_has_a_line_for_each_preset() -> None:
         ("dlrm-rmc1", ["1.0G", "3.8 GiB", "200.8kFLOP", "80.0 KiB", "2.45"]),
         ("dlrm-rmc2", ["1.0G", "3.8 GiB", "639.1kFLOP", "960.0 KiB", "0.65"]),
         ("dlrm-rmc3", ["643.2M", "2.4 GiB", "6.4MFLOP", "25.0 KiB", "250"]),
+        ("ncf-paper", ["21.7M", "82.0 MiB", "295.0kFLOP", "1.0 KiB", "288"]),
+        ("wide-deep-paper", ["866.1M", "3.2 GiB", "4.1MFLOP", "3.4 KiB", "1195"]),
+        ("mt-wide-deep", ["978.8M", "3.6 GiB", "5.6MFLOP", "5.4 KiB", "1012"]),  # of two tasks
+        ("din-paper", ["675.2M", "2.5 GiB", "144.7kFLOP", "32.5 KiB", "4.35"]),
     ],
 )
 def test_text_shows_sizes_and_costs(name: str, shown: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show
 
 
@@ -32,19 +34,19 @@ def models(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
     show({"models": zoo}, as_json=as_json, text=_text(zoo))
 
 
-def _text(zoo: list[dict[str, object]]) -> str:
+def _text(zoo: list[dict[str, Any]]) -> str:
     from hotrow.units import format_bytes, format_count
 
-    def row(entry: dict[str, object]) -> tuple[str, ...]:
-        numbers = {key: float(str(entry[key])) for key in entry if key not in ("name", "model", "paper")}
+    def row(entry: dict[str, Any]) -> tuple[str, ...]:
+        intensity = entry["flop_per_byte"]
         return (
-            str(entry["name"]),
-            format_count(numbers["parameters"]),
-            format_bytes(int(numbers["table_bytes"])),
-            f"{format_count(numbers['flop_per_item'])}FLOP",
-            format_bytes(int(numbers["gathered_bytes_per_item"])),
-            f"{numbers['flop_per_byte']:.3g}",
-            str(entry["paper"]),
+            entry["name"],
+            format_count(entry["parameters"]),
+            format_bytes(entry["table_bytes"]),
+            f"{format_count(entry['flop_per_item'])}FLOP",
+            format_bytes(entry["gathered_bytes_per_item"]),
+            f"{intensity:.0f}" if intensity >= 100 else f"{intensity:.3g}",
+            entry["paper"],
         )
 
     heads = ("model", "parameters", "tables", "per item", "gathered", "FLOP/byte", "paper")
