@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hotrow.metrics import Evaluation
 from hotrow.train import Listener, Moment, TrainFigures, TrainReport
 from hotrow.train.bar import TrainingBar
-from hotrow.train.events import Listeners
+from hotrow.train.events import Listeners, TaskFigures
 from hotrow.train.tensorboard import TensorBoard
 
 METRICS = Evaluation(
@@ -95,6 +96,20 @@ def test_scalars_are_written_by_step(tmp_path: Path) -> None:
     assert scalars["validation/auc"] == [(5, 0.75)]
     assert scalars["test/auc"] == [(8, 0.75)]
     assert "validation/rows" not in scalars
+
+
+def test_scalars_of_rankings_and_tasks(tmp_path: Path) -> None:
+    tasks = {"buy": TaskFigures(loss=0.25, auc=None)}
+    with closing(TensorBoard(tmp_path, first_step=1)) as board:
+        board.on_figures(_moment(4), replace(FIGURES, aux_loss=0.125, tasks=tasks))
+        board.on_validation(
+            _moment(5), replace(METRICS, ranking={"groups": 3, "hr@10": 0.5}, tasks={"buy": METRICS})
+        )
+    scalars = _scalars(tmp_path)
+    assert scalars["train/aux_loss"] == [(4, 0.125)]
+    assert scalars["train/tasks/buy/loss"] == [(4, 0.25)]
+    assert scalars["validation/ranking/hr_at_10"] == [(5, 0.5)]
+    assert scalars["validation/tasks/buy/auc"] == [(5, 0.75)]
 
 
 def test_a_resumed_run_voids_the_steps_that_are_made_again(tmp_path: Path) -> None:

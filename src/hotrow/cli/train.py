@@ -114,4 +114,6 @@ def _text(report: TrainReport) -> str:
     for split, metrics in (("validation", report.validation), ("test", report.test)):
         if metrics is not None:
             rows |= {f"{split} AUC": metrics.auc, f"{split} NE": metrics.ne}
+            if metrics.ranking is not None:
+                rows |= {f"{split} group AUC": metrics.ranking["gauc"]}
     return table(report.run, rows)
