@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from hotrow.layers.wukong import WukongLayer
 from hotrow.models import (
+    DIEN,
     DLRM,
     NCF,
     DCNv2,
@@ -160,6 +161,19 @@ def is_in_history(batch: Batch) -> Tensor:
     return torch.tensor([float((bag == item).any()) for bag, item in zip(bags, batch.ids[:, 1], strict=True)])
 
 
+def newest_is_alike(batch: Batch) -> Tensor:
+    """Label by whether the newest of the history and the item are both even or both odd."""
+    bags = split_lists(batch)[0]
+    pairs = zip(bags, batch.ids[:, 1], strict=True)
+    return torch.tensor([float(len(bag) > 0 and bool(bag[-1] % 2 == item % 2)) for bag, item in pairs])
+
+
+def averaging(model: RankingModel) -> None:
+    """Let DIEN average its histories, which here is as wide as what its recurrent layers give."""
+    assert isinstance(model, DIEN)
+    model.evolutions = nn.ModuleList(nn.Identity() for _ in model.evolutions)
+
+
 def silence(module: torch.nn.Module) -> None:
     """Make a module return zeros."""
     module.register_forward_hook(lambda module, inputs, out: torch.zeros_like(out))
@@ -191,6 +205,16 @@ RULES: Final = (
         label=is_in_history,
         without={"attention": False},
         steps=300,
+        learnt=0.97,
+        missed=0.93,
+    ),
+    # The newest is one of those that are averaged, and of short histories not the least of them.
+    Rule(
+        model="dien",
+        preset="dien-small",
+        inputs=KINDS["pair-sequence"],
+        label=newest_is_alike,
+        without=averaging,
         learnt=0.97,
         missed=0.93,
     ),

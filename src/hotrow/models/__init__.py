@@ -5,6 +5,7 @@ optimizers, devices and files are other packages' concern.
 from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingModel, input_fields
 from hotrow.models.dcnv2 import DCNv2, DCNv2Config
 from hotrow.models.deepfm import DeepFM, DeepFMConfig
+from hotrow.models.dien import DIEN, DIENConfig
 from hotrow.models.din import DIN, DINConfig
 from hotrow.models.dlrm import DLRM, DLRMConfig
 from hotrow.models.esmm import ESMM, ESMMConfig
@@ -27,12 +28,14 @@ from hotrow.models.wide_deep import WideDeep, WideDeepConfig
 from hotrow.models.wukong import Wukong, WukongConfig
 
 __all__ = [
+    "DIEN",
     "DIN",
     "DLRM",
     "ESMM",
     "NCF",
     "DCNv2",
     "DCNv2Config",
+    "DIENConfig",
     "DINConfig",
     "DLRMConfig",
     "DeepFM",

@@ -111,6 +111,16 @@ def din_inputs() -> Inputs:
     )
 
 
+def dien_inputs() -> Inputs:
+    """Return DIEN's inputs in DeepRecSys: 41 tables of 500k rows and 2 of 5M, one id each, and a history.
+
+    Its code has no recurrent layer and so no history; here it is 50 items, in one of the two large tables.
+    """
+    names = (*(f"field{number}" for number in range(1, 42)), "user", "item")
+    history = ListInput(name="history", kind="sequence", table="item", rows=5_000_000, length=50)
+    return Inputs(num_dense=0, names=names, rows=(*[500_000] * 41, 5_000_000, 5_000_000), lists=(history,))
+
+
 def _bags(*, num_dense: int, bags: int, length: int, rows: int) -> Inputs:
     names = [f"bag{number}" for number in range(1, bags + 1)]
     lists = (
