@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks._machine import facts
 from benchmarks._tables import markdown
 from benchmarks.registry import SUITES, Suite
@@ -31,18 +29,22 @@ def main() -> int:
     )
     names = parser.parse_args().suites
     for name in _that_run_here() if "all" in names else names:
-        if not _tests_pass(SUITES[name]):
-            sys.stderr.write(f"benchmark {name}: refused, the tests of what it times are red\n")
+        reason = SUITES[name].obstacle()
+        if reason is None and not _tests_pass(SUITES[name]):
+            reason = "the tests of what it times are red"
+        if reason is not None:
+            sys.stderr.write(f"benchmark {name}: refused, {reason}\n")
             return 1
         _write(name, SUITES[name], importlib.import_module(SUITES[name].module).run())
     return 0
 
 
 def _that_run_here() -> list[str]:
-    left_out = [name for name, suite in SUITES.items() if suite.needs_gpu and not torch.cuda.is_available()]
-    for name in left_out:
-        sys.stderr.write(f"benchmark {name}: left out, there is no CUDA device\n")
-    return [name for name in SUITES if name not in left_out]
+    reasons = {name: suite.obstacle() for name, suite in SUITES.items()}
+    for name, reason in reasons.items():
+        if reason is not None:
+            sys.stderr.write(f"benchmark {name}: left out, {reason}\n")
+    return [name for name, reason in reasons.items() if reason is None]
 
 
 def _tests_pass(suite: Suite) -> bool:

@@ -19,7 +19,8 @@ def facts() -> dict[str, object]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {
-            name: _version(name) for name in ("torch", "numpy", "pyarrow", "polars", "fbgemm-gpu-cpu")
+            name: _version(name)
+            for name in ("torch", "numpy", "pyarrow", "polars", "fbgemm-gpu-cpu", "implicit")
         },
     }
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
+from benchmarks._data import missing
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
@@ -13,13 +17,23 @@ class Suite:
         module: module of this folder with ``run() -> dict``.
         measures: one line for the result's table.
         tests: what must pass first: the correctness tests of what is timed.
-        needs_gpu: whether it measures a CUDA device; ``all`` leaves it out where there is none.
+        needs_gpu: whether it measures a CUDA device.
+        needs_data: the real data set it reads, looked for where ``benchmarks._data`` says.
+
+    ``all`` leaves out, with a word, what lacks its device or its data.
     """
 
     module: str
     measures: str
     tests: tuple[str, ...]
     needs_gpu: bool = False
+    needs_data: str | None = None
+
+    def obstacle(self) -> str | None:
+        """Return what keeps it from running here, None if nothing does."""
+        if self.needs_gpu and not torch.cuda.is_available():
+            return "there is no CUDA device"
+        return missing(self.needs_data) if self.needs_data else None
 
 
 SUITES = {
@@ -78,5 +92,19 @@ SUITES = {
         module="benchmarks.quality",
         measures="test AUC after one epoch on 2M synthetic rows, against the ceiling and a plain DLRM",
         tests=("tests/train", "tests/metrics", "tests/synth", "tests/conformance"),
+    ),
+    "ncf": Suite(
+        module="benchmarks.ncf.reproduce",
+        measures="HR@10 and NDCG@10 of GMF, MLP and NeuMF on MovieLens-1M, by the published protocol, "
+        "against popularity and implicit ALS",
+        tests=(
+            "tests/models/test_ncf.py",
+            "tests/data/test_sampling.py",
+            "tests/data/test_unchosen.py",
+            "tests/data/formats/movielens",
+            "tests/metrics",
+            "tests/train/test_sampling.py",
+        ),
+        needs_data="ml-1m",
     ),
 }

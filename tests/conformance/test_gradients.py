@@ -34,7 +34,8 @@ def test_gradient_reaches_every_network_parameter(case: Case) -> None:
 
 
 def test_gradient_reaches_the_looked_up_rows_of_every_table(case: Case) -> None:
-    model, config = make_model(case), case.config
+    # With these weights no row meets only ReLUs that are off, which small networks of zero biases may do.
+    model, config = make_model(case, seed=2), case.config
     batch = make_batch(case.inputs, 24)
     loss_of(model, batch).backward()  # type: ignore[no-untyped-call]
     looked_up = {table.name: torch.zeros(table.rows, dtype=torch.bool) for table in config.tables}

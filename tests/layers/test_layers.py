@@ -70,3 +70,15 @@ def test_interaction_gradient() -> None:
 def test_interaction_of_another_number_of_vectors_is_refused() -> None:
     with pytest.raises(ValueError, match=r"x: got shape \(2, 3, 5\), expected \(B, 4, D\)"):
         DotInteraction(4)(torch.zeros(2, 3, 5))
+
+
+def test_biases_may_start_at_zero_without_changing_the_weights() -> None:
+    plain, zero = (
+        MLP((9, 5, 1), last_relu=False, generator=torch.Generator().manual_seed(3), zero_bias=flag)
+        for flag in (False, True)
+    )
+    first, second = (layer for layer in zero.layers if isinstance(layer, torch.nn.Linear))
+    assert not first.bias.any()
+    assert not second.bias.any()
+    assert torch.equal(first.weight, linear(plain, 0).weight)
+    assert linear(plain, 0).bias.any()

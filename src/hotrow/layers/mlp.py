@@ -17,13 +17,15 @@ class MLP(nn.Module):
     """Linear layers with an activation between them, ReLU if not told: x -> relu(W x + b) -> ... -> W x + b.
 
     Weights start normal with standard deviation sqrt(2 / (m + n)) and biases normal with
-    sqrt(1 / m), for a layer of n inputs and m outputs, as in facebookresearch/dlrm.
+    sqrt(1 / m), for a layer of n inputs and m outputs, as in facebookresearch/dlrm; or biases start at 0.
 
     Args:
         sizes: widths from the input to the output, e.g. ``(13, 512, 256, 16)``.
         last_relu: whether the output passes an activation too.
         generator: source of the initial weights.
         activation: which one.
+        zero_bias: whether biases start at 0. Where the inputs are embeddings alone, which start near 0,
+            random biases drown them at first: units are on or off for every example alike.
     """
 
     def __init__(
@@ -33,11 +35,16 @@ class MLP(nn.Module):
         last_relu: bool,
         generator: torch.Generator,
         activation: Activation = "relu",
+        zero_bias: bool = False,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
-            layers += [_linear(inputs, outputs, generator), make_activation(activation, outputs)]
+            linear = xavier_linear(inputs, outputs, generator)
+            if not zero_bias:
+                with torch.no_grad():
+                    linear.bias.normal_(0.0, math.sqrt(1.0 / outputs), generator=generator)
+            layers += [linear, make_activation(activation, outputs)]
         self.layers = nn.Sequential(*(layers if last_relu else layers[:-1]))
 
     @property
@@ -60,10 +67,3 @@ def mlp_parameters(sizes: Sequence[int], activation: Activation = "relu") -> int
     """Return the number of weights and biases, and of the parameters of activations between layers."""
     weights = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
     return weights + activation_parameters(activation, sizes[1:-1])
-
-
-def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    linear = xavier_linear(inputs, outputs, generator)
-    with torch.no_grad():
-        linear.bias.normal_(0.0, math.sqrt(1.0 / outputs), generator=generator)
-    return linear

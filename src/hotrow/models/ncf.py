@@ -137,20 +137,22 @@ class NCF(RankingModel):
         generator = torch.Generator().manual_seed(seed)
         self.config = config
         if config.mlp_sizes:
-            self.mlp = MLP(config.mlp_sizes, last_relu=True, generator=generator)
-        self.final = MLP(config.final_sizes, last_relu=False, generator=generator)
+            self.mlp = MLP(config.mlp_sizes, last_relu=True, generator=generator, zero_bias=True)
+        product = [] if config.kind == "mlp" else [table.width for table in config.tables[-2:]]
+        self._widths = [*config.mlp_sizes[:1], *product]
+        self.final = MLP(config.final_sizes, last_relu=False, generator=generator, zero_bias=True)
         self.register_buffer("columns", torch.tensor(config.columns), persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
-        pooled = self.embed(batch).pooled
+        # Split in one go: the gradient of each slice by itself would be as wide as all together.
+        parts = list(torch.split(self.embed(batch).pooled, self._widths, dim=1))
         found = []
         if self.config.kind != "mlp":
-            width = self.config.tables[-1].width
-            p_BD, q_BD = pooled[:, -2 * width : -width], pooled[:, -width:]
+            q_BD, p_BD = parts.pop(), parts.pop()
             found.append(self.product(p_BD, q_BD))
         if self.config.kind != "gmf":
-            found.append(self.mlp(pooled[:, : self.config.mlp_sizes[0]]))
+            found.append(self.mlp(parts[0]))
         z = torch.cat(found, dim=1) if len(found) > 1 else found[0]
         logits: Tensor = self.final(z).squeeze(1)
         return logits
