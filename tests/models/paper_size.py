@@ -17,7 +17,8 @@ import time
 from typing import Any
 
 PAPER_SIZES = (
-    *("dlrm-rmc1", "dlrm-rmc2", "dlrm-rmc3", "ncf-paper", "wide-deep-paper", "mt-wide-deep", "din-paper"),
+    *("dlrm-rmc1", "dlrm-rmc2", "dlrm-rmc3", "ncf-paper"),
+    *("wide-deep-paper", "mt-wide-deep", "din-paper", "dien-paper"),
 )
 """The eight models of DeepRecSys at its sizes."""
 
