@@ -107,4 +107,24 @@ SUITES = {
         ),
         needs_data="ml-1m",
     ),
+    "histories": Suite(
+        module="benchmarks.histories.compare",
+        measures="AUC and gAUC of DIN, of DIN without attention and of DIEN on real sequences; memory of "
+        "long histories",
+        tests=(
+            "tests/models/test_din.py",
+            "tests/models/test_dien.py",
+            "tests/layers",
+            "tests/metrics",
+            "tests/data/formats/movielens",
+            "tests/data/formats/sequences",
+        ),
+        needs_data="seq-amazon",
+    ),
+    "ctr": Suite(
+        module="benchmarks.ctr.training",
+        measures="test AUC and throughput of click-through models on MovieLens-1M, against FuxiCTR's",
+        tests=("tests/models", "tests/train", "tests/data/formats/movielens", "tests/metrics"),
+        needs_data="ml-1m",
+    ),
 }
