@@ -34,7 +34,7 @@ SCHEMA = Schema(
     group="user",
 )
 SETTINGS = {"batch_size": "128", "epochs": "2", "tables.lr": "0.3"}
-PRESETS = ("deepfm-small", "din-small", "esmm-small", "mt-wide-deep-small", "wide-deep-small")
+PRESETS = ("deepfm-small", "dien-small", "din-small", "esmm-small", "mt-wide-deep-small", "wide-deep-small")
 
 
 @pytest.fixture

@@ -14,14 +14,17 @@ from tests.train.heads import LABELS, user_schema
 
 from hotrow.data.dataset import Dataset
 from hotrow.data.schema import ListFeature
-from hotrow.models import presets
 from hotrow.train import Listener, RunFolder, make_recipe, train_model
 
 WriteDataset = Callable[..., Path]
-SETTINGS = {"batch_size": "64", "epochs": "2", "log_every": "4", "validation.metric": "ndcg"}
-PRESETS = [
-    name for name in ("din-small", "dien-small", "esmm-small", "mt-wide-deep-small") if name in presets()
-]
+SETTINGS = {
+    "batch_size": "64",
+    "epochs": "2",
+    "log_every": "4",
+    "validation.metric": "ndcg",
+    "validation.at": "3",
+}
+PRESETS = ("din-small", "dien-small", "esmm-small", "mt-wide-deep-small")
 
 
 @pytest.fixture
@@ -62,6 +65,9 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, histories: D
         assert (whole / file).read_bytes() == (cut / file).read_bytes()
     assert _lines(whole) == _lines(cut)
     assert RunFolder(whole).read_report() == report
+    assert report.validation is not None
+    assert report.validation.ranking is not None
+    assert "ndcg@3" in report.validation.ranking
     train = [line for line in _lines(whole) if line["kind"] == "train"]
     tasks = list(recipe.model.tasks)
     assert all(list(line["tasks"]) == (tasks if len(tasks) > 1 else []) for line in train)

@@ -69,6 +69,6 @@ def finish(
 
 def _judge(trainer: Trainer, dataset: Dataset, split: str) -> Evaluation | None:
     """Return the metrics on a whole split, None when it is empty."""
-    batch_size = trainer.config.validation.batch_size
-    loader = Loader(dataset, split, LoaderConfig(batch_size=batch_size))
-    return evaluate(trainer.learner.model, loader) if loader.rows else None
+    config = trainer.config.validation
+    loader = Loader(dataset, split, LoaderConfig(batch_size=config.batch_size))
+    return evaluate(trainer.learner.model, loader, at=(config.at,)) if loader.rows else None
