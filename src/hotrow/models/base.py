@@ -119,6 +119,13 @@ class ModelConfig(ABC):
         """Embedding vectors that a lookup pools, one for each feature: F and the pooled ones of M."""
         return self.num_categorical + len(self.pooled_lists)
 
+    @property
+    def joined_width(self) -> int:
+        """Width of the dense features and all pooled embeddings, without a linear part, side by side."""
+        widths = {table.name: table.width for table in self.main_tables}
+        pooled = sum(table.width for table in self.main_tables[: self.num_categorical])
+        return self.num_dense + pooled + sum(widths[feature.table] for feature in self.pooled_lists)
+
     def features(self) -> tuple[FeatureConfig, ...]:
         """Return what is looked up, in the order of ``hotrow.layers.bags.all_bags``."""
         names = [table.name for table in self.main_tables[: self.num_categorical]]
@@ -148,7 +155,7 @@ class ModelConfig(ABC):
     def with_formats(self, formats: Mapping[str, RowFormat]) -> Self:
         """Return the configuration with tables, by name, stored in other formats."""
         tables = tuple(replace(table, format=formats.get(table.name, table.format)) for table in self.tables)
-        return cast(Self, replace(cast(Any, self), tables=tables))
+        return replace(self, tables=tables)
 
     def facts(self) -> ModelFacts:
         """Return the model's sizes and costs."""

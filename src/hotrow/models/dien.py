@@ -31,6 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.dice import Activation
 from hotrow.layers.gru import GRU, gru_flop, gru_parameters
 from hotrow.layers.initial import xavier_linear
@@ -39,13 +40,7 @@ from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.layers.packing import make_packing
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import require_positive, require_widths
-from hotrow.models.histories import (
-    History,
-    histories,
-    pooled_width,
-    require_candidates,
-    require_history,
-)
+from hotrow.models.histories import History, histories, require_candidates, require_history
 from hotrow.models.paper_inputs import dien_inputs
 from hotrow.models.registry import register, register_preset
 from hotrow.types import Batch, Inputs
@@ -92,7 +87,7 @@ class DIENConfig(ModelConfig):
     def top_sizes(self) -> tuple[int, ...]:
         """Widths of the top network from its input on."""
         interests = (self.hidden if history.query else history.key for history in self.histories)
-        return (pooled_width(self) + sum(interests), *self.top)
+        return (self.joined_width + sum(interests), *self.top)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item: recurrent layers, attention and top network."""
@@ -195,7 +190,7 @@ class DIEN(RankingModel):
             ends.append(last_BH)
             if auxiliary:
                 losses.append(evolution.auxiliary_loss(keys_LK, interests_LH, segments))
-        logits: Tensor = self.top(torch.cat([batch.dense, found.pooled, *ends], dim=1)).squeeze(1)
+        logits: Tensor = self.top(beside(batch.dense, found.pooled, *ends)).squeeze(1)
         return logits, losses
 
 

@@ -22,18 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from hotrow.layers.attention import ActivationUnit, activation_unit_facts
+from hotrow.layers.beside import beside
 from hotrow.layers.dice import Activation
 from hotrow.layers.jagged import segment_mean, segment_softmax, segment_sum
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import require_widths
-from hotrow.models.histories import (
-    History,
-    histories,
-    pooled_width,
-    require_candidates,
-    require_history,
-)
+from hotrow.models.histories import History, histories, require_candidates, require_history
 from hotrow.models.paper_inputs import din_inputs
 from hotrow.models.registry import register, register_preset
 from hotrow.types import Batch, Inputs
@@ -77,7 +72,7 @@ class DINConfig(ModelConfig):
     @property
     def top_sizes(self) -> tuple[int, ...]:
         """Widths of the top network from its input on."""
-        return (pooled_width(self) + sum(history.key for history in self.histories), *self.top)
+        return (self.joined_width + sum(history.key for history in self.histories), *self.top)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item: units, weighted sums and top network."""
@@ -136,7 +131,7 @@ class DIN(RankingModel):
             if self.config.softmax:
                 weights_L = segment_softmax(weights_L, segments)
             interests.append(segment_sum(keys_LK, segments, weights_L))
-        logits: Tensor = self.top(torch.cat([batch.dense, found.pooled, *interests], dim=1)).squeeze(1)
+        logits: Tensor = self.top(beside(batch.dense, found.pooled, *interests)).squeeze(1)
         return logits
 
 

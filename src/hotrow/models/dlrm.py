@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.interact import DotInteraction, num_pairs
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import MisfitError, ModelConfig, RankingModel, input_fields
@@ -105,16 +106,13 @@ class DLRM(RankingModel):
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
         self.config = config
-        if config.num_dense:
-            self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
+        self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
         self.interact = DotInteraction(config.vectors)
         self.top = MLP(config.top_sizes, last_relu=False, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
-        met = self.embed(batch).pooled
-        if self.config.num_dense:
-            met = torch.cat([self.bottom(batch.dense), met], dim=1)
+        met = beside(self.bottom(batch.dense), self.embed(batch).pooled)
         if self.config.interaction == "dot":
             met = self.interact(met.view(-1, self.config.vectors, self.config.width))
         logits: Tensor = self.top(met).squeeze(1)

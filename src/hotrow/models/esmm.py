@@ -57,7 +57,7 @@ class ESMMConfig(ModelConfig):
     @property
     def tower_sizes(self) -> tuple[int, ...]:
         """Widths of each network from its input on."""
-        return (self.num_dense + self.num_pooled * common_width(self), *self.tower)
+        return (self.joined_width, *self.tower)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item of both networks."""

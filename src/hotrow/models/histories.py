@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hotrow.embedding.lookup import Lookup
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.jagged import Segments, make_segments
 from hotrow.models.base import MisfitError, ModelConfig
 from hotrow.types import Batch, Inputs
@@ -40,8 +41,7 @@ class History:
 
     def query_of(self, pooled: Tensor) -> Tensor:
         """Return the candidate's embeddings, (B, Q), from the pooled lookup."""
-        parts = [pooled[:, columns] for columns in self.columns]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return beside(*(pooled[:, columns] for columns in self.columns))
 
     def steps_of(self, batch: Batch, found: Lookup) -> tuple[Tensor, Segments]:
         """Return the steps' embeddings, (L, K), and which of them are whose.
@@ -55,8 +55,7 @@ class History:
         offsets_B1 = parts[0] - parts[0][0]
         for other, name in zip(parts[1:], self.names[1:], strict=True):
             _require_aligned(offsets_B1, other - other[0], self.names[0], name)
-        keys = [found.sequences[name] for name in self.names]
-        keys_LK = keys[0] if len(keys) == 1 else torch.cat(keys, dim=1)
+        keys_LK = beside(*(found.sequences[name] for name in self.names))
         return keys_LK, make_segments(offsets_B1, keys_LK.shape[0])
 
 
@@ -94,12 +93,6 @@ def histories(config: ModelConfig, *, align: bool) -> tuple[History, ...]:
             )
         )
     return tuple(found)
-
-
-def pooled_width(config: ModelConfig) -> int:
-    """Return the width of the dense features and all pooled embeddings side by side."""
-    widths = {table.name: table.width for table in config.tables}
-    return config.num_dense + sum(widths[f.table] for f in config.features() if f.pooling != "none")
 
 
 def require_history(inputs: Inputs) -> None:

@@ -52,7 +52,7 @@ class MTWideDeepConfig(ModelConfig):
     @property
     def shared_sizes(self) -> tuple[int, ...]:
         """Widths of the shared network from its input on."""
-        return (self.num_dense + self.num_pooled * common_width(self), *self.shared)
+        return (self.joined_width, *self.shared)
 
     @property
     def tower_sizes(self) -> tuple[int, ...]:

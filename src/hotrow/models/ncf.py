@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hotrow.embedding import FeatureConfig, TableConfig
 from hotrow.errors import ConfigError
+from hotrow.layers.beside import beside
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import MisfitError, ModelConfig, RankingModel
 from hotrow.models.checks import require_widths
@@ -153,8 +154,7 @@ class NCF(RankingModel):
             found.append(self.product(p_BD, q_BD))
         if self.config.kind != "gmf":
             found.append(self.mlp(parts[0]))
-        z = torch.cat(found, dim=1) if len(found) > 1 else found[0]
-        logits: Tensor = self.final(z).squeeze(1)
+        logits: Tensor = self.final(beside(*found)).squeeze(1)
         return logits
 
     @staticmethod

@@ -64,7 +64,7 @@ class WideDeepConfig(ModelConfig):
     @property
     def deep_sizes(self) -> tuple[int, ...]:
         """Widths of the deep network from its input on."""
-        return (self.num_dense + self.num_pooled * common_width(self), *self.deep)
+        return (self.joined_width, *self.deep)
 
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and FLOP per item of the deep network and the dense features' wide part."""

@@ -21,6 +21,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.beside import beside
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.layers.wukong import WukongLayer, wukong_layer_facts
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
@@ -122,9 +123,7 @@ class Wukong(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""
-        x = self.embed(batch).pooled
-        if self.config.num_dense:
-            x = torch.cat([x, self.bottom(batch.dense)], dim=1)
+        x = beside(self.embed(batch).pooled, self.bottom(batch.dense))
         y_BVD = self.layers(x.view(-1, self.config.vectors, self._width))
         logits: Tensor = self.top(y_BVD.flatten(1)).squeeze(1)
         return logits
