@@ -12,7 +12,7 @@ from hotrow.layers.jagged import Segments, make_segments, to_steps
 
 
 def make_unit(
-    key: int, query: int, hidden: tuple[int, ...], activation: Activation = "prelu", start: float = 0.5
+    key: int, query: int, hidden: tuple[int, ...], activation: Activation = "prelu", start: float | None = 0.5
 ) -> ActivationUnit:
     generator = torch.Generator().manual_seed(3)
     sizes = (key, query, hidden)
@@ -44,6 +44,16 @@ def test_starts_near_a_number() -> None:
         assert last.bias.tolist() == [0.25]
 
 
+@pytest.mark.parametrize("hidden", [(), (5,)])
+def test_may_have_no_constant(hidden: tuple[int, ...]) -> None:
+    unit = make_unit(4, 4, hidden, start=None)
+    last = [module for module in unit.modules() if isinstance(module, nn.Linear)][-1]
+    assert [name for name, _ in last.named_parameters()] == ["weight"]
+    parameters, _, _ = activation_unit_facts(4, 4, hidden, "prelu", constant=False)
+    assert parameters == sum(parameter.numel() for parameter in unit.parameters())
+    assert unit(*some_steps(4, 4)).shape == (6,)
+
+
 def test_scores_in_parts_where_no_gradient_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = make_unit(4, 4, (5,), "dice").eval()
     keys, queries, segments = some_steps(4, 4)
@@ -59,7 +69,7 @@ def test_scores_in_parts_where_no_gradient_is_needed(monkeypatch: pytest.MonkeyP
 
 def test_counts() -> None:
     unit = make_unit(6, 4, (5, 2), "dice")
-    parameters, of_step, of_row = activation_unit_facts(6, 4, (5, 2), "dice")
+    parameters, of_step, of_row = activation_unit_facts(6, 4, (5, 2), "dice", constant=True)
     assert parameters == sum(parameter.numel() for parameter in unit.parameters())
     with FlopCounterMode(display=False) as counter:
         unit(*some_steps(6, 4))

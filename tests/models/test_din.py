@@ -145,6 +145,16 @@ def test_deeprecsys_sizes() -> None:
     assert config.facts().gathered_bytes_per_item == (1 + 250 + 9) * 32 * 4
 
 
+def test_weights_sum_to_one_for_the_amazon_data_only() -> None:
+    inputs = inputs_of(ITEMS)
+    found = {name: preset(name, inputs) for name in ("din-amazon", "din-paper", "din-small")}
+    assert {name: isinstance(c, DINConfig) and c.softmax for name, c in found.items()} == {
+        "din-amazon": True,
+        "din-paper": False,
+        "din-small": False,
+    }
+
+
 def test_data_without_histories_are_refused() -> None:
     with pytest.raises(ConfigError, match="model: got 'din', expected data with a sequence feature;"):
         preset("din", inputs_of(TAGS))

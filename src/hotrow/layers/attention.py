@@ -33,7 +33,8 @@ class ActivationUnit(nn.Module):
         query: Q.
         hidden: widths of the hidden layers; none: one linear map.
         activation: of the hidden layers.
-        start: what the weight of every step starts near.
+        start: what the weight of every step starts near: the last layer's constant; None for no
+            constant, which a softmax takes out again.
         generator: source of the initial weights.
     """
 
@@ -44,7 +45,7 @@ class ActivationUnit(nn.Module):
         hidden: Sequence[int],
         *,
         activation: Activation,
-        start: float,
+        start: float | None,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
@@ -56,7 +57,10 @@ class ActivationUnit(nn.Module):
             mlp = MLP(sizes, last_relu=False, generator=generator, activation=activation)
             self.rest.extend([make_activation(activation, sizes[0]), mlp])
             last = mlp.last
-        nn.init.constant_(last.bias, start)
+        if start is None:
+            last.register_parameter("bias", None)
+        else:
+            nn.init.constant_(last.bias, start)
         self._parts = [key, query, query, query]
 
     def forward(self, key_LK: Tensor, query_BQ: Tensor, segments: Segments) -> Tensor:
@@ -84,10 +88,10 @@ class ActivationUnit(nn.Module):
 
 
 def activation_unit_facts(
-    key: int, query: int, hidden: Sequence[int], activation: Activation
+    key: int, query: int, hidden: Sequence[int], activation: Activation, *, constant: bool
 ) -> tuple[int, int, int]:
     """Return parameters, FLOP for each step, and FLOP for each row of an ``ActivationUnit``."""
     sizes = (*hidden, 1)
-    parameters = mlp_parameters((key + 3 * query, *sizes), activation)
+    parameters = mlp_parameters((key + 3 * query, *sizes), activation) - (not constant)
     of_step = mlp_flop((key + query, *sizes))
     return parameters, of_step, mlp_flop((query, sizes[0]))
