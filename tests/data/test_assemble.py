@@ -132,7 +132,7 @@ def test_a_data_set_holds_what_its_definition_says(
         for shard in dataset.shards(name):
             rows = len(shard.dense)
             assert 0 < rows <= shard_rows
-            check_shard(shard, raw.splits[name].part(done, done + rows), vocabularies)
+            check_shard(shard, raw.splits[name].take(slice(done, done + rows)), vocabularies)
             done += rows
 
 
@@ -172,7 +172,11 @@ def some_splits(rows: int = 8) -> RawSplits:
         (history, genres, history),
         np.arange(rows, dtype=np.int64) % 2,
     )
-    splits = {"train": block.part(0, 6), "valid": block.part(6, 7), "test": block.part(7, 8)}
+    splits = {
+        "train": block.take(slice(6)),
+        "valid": block.take(slice(6, 7)),
+        "test": block.take(slice(7, 8)),
+    }
     return RawSplits(schema=SCHEMA, splits=splits, sources=SOURCES)
 
 
@@ -273,7 +277,7 @@ def test_an_output_in_the_way(tmp_path: Path) -> None:
 
 def test_no_rows_to_train_on(tmp_path: Path) -> None:
     raw = some_splits()
-    splits = dict(raw.splits) | {"train": raw.splits["train"].part(0, 0)}
+    splits = dict(raw.splits) | {"train": raw.splits["train"].take(slice(0))}
     with pytest.raises(DataError, match=r"ratings\.dat: no rows to train on"):
         assemble(replace(raw, splits=splits), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -57,9 +57,9 @@ class Pairs(TableFormat[Options]):
                 ),
             ),
             splits={
-                "train": block.part(0, valid),
-                "valid": block.part(valid, test),
-                "test": block.part(test, len(rows)),
+                "train": block.take(slice(valid)),
+                "valid": block.take(slice(valid, test)),
+                "test": block.take(slice(test, None)),
             },
             sources=(SourceInfo(file=str(file), rows=len(rows), rejected=len(lines) - len(rows)),),
             rejected={

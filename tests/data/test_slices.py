@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.data.lists import encoded_lists, values_of
 
-from hotrow.data._slices import flat_indices, join_runs, take_rows
+from hotrow.data._slices import flat_indices, join_runs
 from hotrow.data.raw import EncodedList
 
 
@@ -38,7 +38,7 @@ def test_runs_of_the_same_array_are_joined_as_lists_would_be(
 ) -> None:
     """Runs of a few shards in any order, as the blocks of a window are."""
     shards = [data.draw(encoded_lists(4, weighted=True)) for _ in range(4)]
-    runs = [take_rows(shards[shard], slice(0, count)) for shard, count in sizes]
+    runs = [shards[shard].take(slice(0, count)) for shard, count in sizes]
     joined = join_runs(runs)
     assert values_of(joined) == [row for run in runs for row in values_of(run)]
     assert len(joined.ids) <= sum(int(run.lengths.sum()) for run in runs)
@@ -48,7 +48,7 @@ def test_runs_of_the_same_array_are_joined_as_lists_would_be(
 def test_rows_are_picked_and_flattened(data: st.DataObject, size: int) -> None:
     rows = data.draw(encoded_lists(size))
     picked = np.array(data.draw(st.lists(st.integers(0, size - 1)) if size else st.just([])), dtype=np.int64)
-    some = take_rows(rows, picked)
+    some = rows.take(picked)
     assert values_of(some) == [values_of(rows)[at] for at in picked.tolist()]
     flat = rows.ids[flat_indices(some.starts, some.lengths)].tolist()
     assert flat == [value for row in values_of(some) for value, _ in row]

@@ -95,7 +95,7 @@ class Artifact:
         """
         scores = np.empty((len(block), len(self.config.tasks)), dtype=np.float32)
         for start in range(0, len(block), BATCH_ROWS):
-            part = block.part(start, start + BATCH_ROWS)
+            part = block.take(slice(start, start + BATCH_ROWS))
             scores[start : start + BATCH_ROWS] = self._score_batch(part)
         return scores
 

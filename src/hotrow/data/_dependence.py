@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data.hashing import mix64
 from hotrow.data.raw import EncodedBlock, EncodedList
 from hotrow.data.schema import Schema
 
@@ -56,9 +57,7 @@ def _columns(
 
 def _hashes(rows: EncodedList) -> NDArray[np.uint64]:
     """Return (B,) hashes: the sums of the ids' own hashes, so whatever their order."""
-    mixed = (rows.ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E37_79B9_7F4A_7C15)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0xBF58_476D_1CE4_E5B9)
+    mixed = mix64(rows.ids.astype(np.uint64) + np.uint64(1))  # an id of 0 would add nothing
     sums = np.concatenate([[np.uint64(0)], np.cumsum(mixed, dtype=np.uint64)])
     starts = rows.starts.astype(np.int64)
     difference: NDArray[np.uint64] = sums[starts + rows.lengths] - sums[starts]

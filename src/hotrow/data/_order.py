@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hotrow.data._slices import join_runs, take_rows
+from hotrow.data._slices import join_runs
 from hotrow.data.dataset import copy_rows, fixed_columns
 from hotrow.data.raw import EncodedBlock, EncodedList
 
@@ -98,7 +98,7 @@ class Shuffled:
             for source, target in zip(fixed_columns(self._window), fixed_columns(out), strict=True):
                 # With the default mode="raise", numpy would fill a buffer first; all indices are ours.
                 np.take(source, picked, axis=0, out=target[here], mode="clip")
-            runs.append(tuple(take_rows(column, picked) for column in self._lists))
+            runs.append(tuple(column.take(picked) for column in self._lists))
             done += picked.size
         return runs
 

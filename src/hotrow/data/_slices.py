@@ -1,4 +1,4 @@
-"""Lists of ids whose rows are slices of one array: picking rows, putting runs of rows together."""
+"""Lists of ids whose rows are slices of one array: where they lie, putting runs of rows together."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data.raw import EncodedList
-
-
-def take_rows(rows: EncodedList, picked: slice | NDArray[np.int64]) -> EncodedList:
-    """Return some of the rows, which are slices of the same ids."""
-    return EncodedList(rows.ids, rows.starts[picked], rows.lengths[picked], rows.weights)
 
 
 def flat_indices(starts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

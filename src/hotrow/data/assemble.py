@@ -142,7 +142,7 @@ class _Writer:
         (self._folder / split).mkdir()
         starts = range(0, len(block), self._rows)
         shards = tuple(
-            self._write_shard(f"{split}/{number:06d}.arrow", block.part(start, start + self._rows))
+            self._write_shard(f"{split}/{number:06d}.arrow", block.take(slice(start, start + self._rows)))
             for number, start in enumerate(starts)
         )
         assert block.labels is not None

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data._shard import map_shard
-from hotrow.data._slices import take_rows
 from hotrow.data.raw import EncodedBlock, EncodedList
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, DataError
@@ -143,7 +142,7 @@ def copy_rows(
         here, there = slice(done, done + count), slice(offset, offset + count)
         for source, target in zip(fixed_columns(shard), fixed_columns(out), strict=True):
             target[here] = source[there]
-        runs.append(tuple(take_rows(column, there) for column in shard.lists))
+        runs.append(tuple(column.take(there) for column in shard.lists))
         done += count
         index += 1
     return runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ class RawList:
     lengths: NDArray[np.int64]
     weights: NDArray[np.float32] | None = None
 
+    def take(self, rows: slice | NDArray[Any]) -> RawList:
+        """Return some of the rows, which are slices of the same keys."""
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class RawBlock:
@@ -52,14 +56,13 @@ class RawBlock:
     def __len__(self) -> int:
         return int(self.dense.shape[0])
 
-    def part(self, start: int, stop: int) -> RawBlock:
-        """Return consecutive rows, as views."""
-        rows = slice(start, stop)
+    def take(self, rows: slice | NDArray[Any]) -> RawBlock:
+        """Return some of the rows, by index or mask; those of a slice are views."""
         return RawBlock(
             self.dense[rows],
             self.keys[:, rows],
             None if self.labels is None else self.labels[rows],
-            tuple(RawList(of.keys, of.starts[rows], of.lengths[rows], of.weights) for of in self.lists),
+            tuple(listed.take(rows) for listed in self.lists),
             None if self.groups is None else self.groups[rows],
         )
 
@@ -79,6 +82,10 @@ class EncodedList:
     starts: NDArray[np.integer[Any]]
     lengths: NDArray[np.integer[Any]]
     weights: NDArray[np.float32] | None = None
+
+    def take(self, rows: slice | NDArray[Any]) -> EncodedList:
+        """Return some of the rows, which are slices of the same ids."""
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotrow.data.formats._interactions import Interactions, places_from_end, split_interactions
+from hotrow.data.formats._interactions import Interactions, split_interactions
 from hotrow.errors import ConfigError, DataError
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=10, max_size=40)
@@ -58,7 +58,3 @@ def test_what_cannot_be_split() -> None:
         split_interactions(interactions([(1, 2)] * 20, timed=False), "time", 0)
     with pytest.raises(DataError, match=r"log: 2 interactions leave none for the valid split"):
         split_interactions(interactions([(1, 2), (2, 3)]), "leave_one_out", 0)
-
-
-def test_places_from_the_end() -> None:
-    assert places_from_end(np.array([3, 3, 3, 5, 7, 7])).tolist() == [2, 1, 0, 0, 1, 0]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data.formats._runs import places_from_end, run_lengths
 from hotrow.errors import ConfigError, DataError
 
 SplitKind = Literal["time", "random", "leave_one_out"]
@@ -94,18 +95,6 @@ def _cut(order: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
 def _last_ones(users: NDArray[np.int64], times: NDArray[np.float64]) -> dict[str, NDArray[np.int64]]:
     order = np.lexsort((times, users))
     left = places_from_end(users[order])
-    is_long = _run_lengths(users[order]) >= 3
+    is_long = run_lengths(users[order]) >= 3
     is_test, is_valid = is_long & (left == 0), is_long & (left == 1)
     return {"train": order[~(is_test | is_valid)], "valid": order[is_valid], "test": order[is_test]}
-
-
-def places_from_end(sorted_users: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how many rows of the same user follow each row; rows of a user are side by side."""
-    ends = np.searchsorted(sorted_users, sorted_users, side="right")
-    return ends - 1 - np.arange(len(sorted_users))
-
-
-def _run_lengths(sorted_users: NDArray[Any]) -> NDArray[np.int64]:
-    _, inverse, counts = np.unique(sorted_users, return_inverse=True, return_counts=True)
-    lengths: NDArray[np.int64] = counts[inverse]
-    return lengths

@@ -1,4 +1,4 @@
-"""From rows as mappings to raw columns by a schema; what is wrong with a row is told, not raised."""
+"""From rows as mappings to raw columns by a schema; what is wrong with a row is told, or raised."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hotrow.data.formats._values import (
 )
 from hotrow.data.raw import RawBlock, RawList
 from hotrow.data.schema import KeyType, Schema
+from hotrow.errors import DataError
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -69,16 +70,17 @@ def read_rows(rows: Rows, schema: Schema, *, with_labels: bool) -> tuple[RawBloc
     return block, faults
 
 
-def without_rows(block: RawBlock, rows: Sequence[int]) -> RawBlock:
-    """Return the block without some of its rows."""
-    kept = np.ones(len(block), dtype=np.bool_)
-    kept[list(rows)] = False
-    return RawBlock(
-        dense=block.dense[kept],
-        keys=block.keys[:, kept],
-        labels=None if block.labels is None else block.labels[kept],
-        lists=tuple(RawList(each.keys, each.starts[kept], each.lengths[kept]) for each in block.lists),
-    )
+def require_rows(rows: Rows, schema: Schema) -> RawBlock:
+    """Read unlabelled rows of which none may be at fault.
+
+    Raises:
+        DataError: names the first row at fault and its column.
+    """
+    block, faults = read_rows(rows, schema, with_labels=False)
+    if faults:
+        row = min(faults)
+        raise DataError(f"rows[{row}]", faults[row].detail, column=faults[row].column)
+    return block
 
 
 def _find_unknown(rows: Rows, known: frozenset[str], faults: dict[int, Fault]) -> None:

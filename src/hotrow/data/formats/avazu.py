@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hotrow.data._lines import BLOCK_BYTES, LineBlock, line_blocks
 from hotrow.data.formats._columns import first_cells
 from hotrow.data.formats._delimited import Field, Layout, label_field, parse_block
-from hotrow.data.formats._row_columns import read_rows
+from hotrow.data.formats._row_columns import require_rows
 from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat
 from hotrow.data.keys import text_keys
 from hotrow.data.raw import RawBlock
@@ -84,13 +84,7 @@ class Avazu(RawFormat):
 
         What the hour tells may be given by itself too, and then need not agree with it.
         """
-        block, faults = read_rows(
-            [_completed(row, at) for at, row in enumerate(rows)], _ROW, with_labels=False
-        )
-        if faults:
-            row = min(faults)
-            raise DataError(f"rows[{row}]", faults[row].detail, column=faults[row].column)
-        return block
+        return require_rows([_completed(row, at) for at, row in enumerate(rows)], _ROW)
 
 
 _ROW = Schema(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, RIGHT_PAD, LineBlock, line_blocks
-from hotrow.data.formats._row_columns import Fault, read_rows, without_rows
+from hotrow.data.formats._row_columns import Fault, read_rows, require_rows
 from hotrow.data.formats._row_lines import Table, parse_lines
 from hotrow.data.formats.base import Chunk, ParsedBlock, RowReader
 from hotrow.data.raw import RawBlock
@@ -91,17 +91,15 @@ class SchemaRows(RowReader):
         block, faults = read_rows(rows, self.schema, with_labels=chunk.labelled)
         faults |= {at: row for at, row in enumerate(parsed) if isinstance(row, Fault)}
         if faults:
-            block = without_rows(block, list(faults))
+            kept = np.ones(len(block), dtype=np.bool_)
+            kept[list(faults)] = False
+            block = block.take(kept)
         rejected = _rejections(text, lines, {at + content.skipped: fault for at, fault in faults.items()})
         return ParsedBlock(block, rejected, len(parsed), content.skipped)
 
     def block_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         """Read rows such as ``{"user": 7, "history": [1, 527]}``."""
-        block, faults = read_rows(rows, self.schema, with_labels=False)
-        if faults:
-            row = min(faults)
-            raise DataError(f"rows[{row}]", faults[row].detail, column=faults[row].column)
-        return block
+        return require_rows(rows, self.schema)
 
 
 def _header(source: Path, line: bytes) -> str:

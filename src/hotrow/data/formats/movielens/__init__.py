@@ -86,9 +86,7 @@ def _examples(interactions: Interactions, options: MovieLensOptions) -> dict[str
     found = {}
     unseen = None
     for name, rows in splits.items():
-        history = None
-        if histories is not None:
-            history = RawList(histories.keys, histories.starts[rows], histories.lengths[rows])
+        history = None if histories is None else histories.take(rows)
         users, items = interactions.users[rows], interactions.items[rows]
         found[name] = Examples(users, items, labels[rows].astype(np.float32), history)
         if is_implicit and name != "train":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def with_negatives(positives: Examples, negatives: NDArray[np.int64]) -> Example
     labels[:, 0] = positives.labels
     history = positives.history
     if history is not None:
-        history = RawList(history.keys, np.repeat(history.starts, each), np.repeat(history.lengths, each))
+        history = history.take(np.repeat(np.arange(len(negatives)), each))
     items = np.concatenate((positives.items[:, None], negatives), axis=1)
     return Examples(np.repeat(positives.users, each), items.ravel(), labels.ravel(), history)
 
@@ -111,5 +111,5 @@ def _genres_of(side: Side, items: NDArray[np.int64]) -> RawList:
     assert side.genres is not None
     rows = side.rows_of(items)
     known = rows >= 0
-    starts, lengths = side.genres.starts[rows], side.genres.lengths[rows]
-    return RawList(side.genres.keys, np.where(known, starts, 0), np.where(known, lengths, 0))
+    found = side.genres.take(rows)
+    return replace(found, starts=np.where(known, found.starts, 0), lengths=np.where(known, found.lengths, 0))

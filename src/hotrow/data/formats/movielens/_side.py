@@ -16,7 +16,7 @@ from hotrow.data.formats._delimited import Field, Layout
 from hotrow.data.formats.movielens._files import Kind
 from hotrow.data.formats.movielens._ratings import atomic_fields, require_columns
 from hotrow.data.keys import text_keys
-from hotrow.data.raw import MISSING_KEY
+from hotrow.data.raw import MISSING_KEY, RawList
 from hotrow.errors import DataError
 
 GENRES = (
@@ -30,27 +30,18 @@ _YEAR_IN_TITLE = re.compile(r"\((\d{4})\)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Genres:
-    """Each movie's genres: a slice of ``keys``."""
-
-    keys: NDArray[np.uint64]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
 class Side:
     """What a file tells of S users or movies.
 
     Attributes:
         ids: (S,) int64, sorted.
         texts: (S,) keys of each column of text, by name.
-        genres: of movies, or None.
+        genres: of S movies, or None.
     """
 
     ids: NDArray[np.int64]
     texts: dict[str, NDArray[np.uint64]]
-    genres: Genres | None = None
+    genres: RawList | None = None
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where each id is, -1 if it is not there."""
@@ -137,7 +128,7 @@ def _years(titles: NDArray[Any]) -> NDArray[np.uint64]:
     return np.where([match is not None for match in found], keys, MISSING_KEY)
 
 
-def _genres(columns: Columns, order: NDArray[np.int64], separator: str) -> Genres | None:
+def _genres(columns: Columns, order: NDArray[np.int64], separator: str) -> RawList | None:
     if "genres" in columns.values:
         return _bags([_names(text, separator) for text in columns["genres"][order].tolist()])
     if GENRES[0] not in columns.values:
@@ -150,7 +141,7 @@ def _names(text: str, separator: str) -> list[str]:
     return [name for name in text.split(separator) if name]
 
 
-def _bags(bags: Sequence[Sequence[str]]) -> Genres:
+def _bags(bags: Sequence[Sequence[str]]) -> RawList:
     lengths = np.fromiter(map(len, bags), dtype=np.int64, count=len(bags))
     keys = text_keys([name for names in bags for name in names])
-    return Genres(keys, np.cumsum(lengths) - lengths, lengths)
+    return RawList(keys, np.cumsum(lengths) - lengths, lengths)

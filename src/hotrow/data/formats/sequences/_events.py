@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data.formats._runs import run_starts
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
@@ -27,14 +29,6 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.users)
-
-
-def run_starts(values: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Return for each place where the run of equal values that it is in begins."""
-    places = np.arange(len(values))
-    is_first = np.ones(len(values), dtype=np.bool_)
-    is_first[1:] = values[1:] != values[:-1]
-    return np.maximum.accumulate(np.where(is_first, places, 0))
 
 
 def in_order_of_time(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, LineBlock, line_blocks
 from hotrow.data.formats._cells import Cells, expected_of, read_cells
-from hotrow.data.formats.sequences._events import Events, run_starts
+from hotrow.data.formats._runs import run_starts
+from hotrow.data.formats.sequences._events import Events
 from hotrow.data.keys import integer_keys
 from hotrow.data.manifest import SourceInfo
 from hotrow.data.rejections import Rejection

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data.formats._runs import run_starts
 from hotrow.data.formats.sequences._attributes import Attributes
-from hotrow.data.formats.sequences._events import Events, run_starts
+from hotrow.data.formats.sequences._events import Events
 from hotrow.data.keys import key_integers
 from hotrow.data.raw import RawBlock, RawList
 from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, KeyType, ListFeature, Schema

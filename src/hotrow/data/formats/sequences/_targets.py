@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data.formats._interactions import places_from_end
-from hotrow.data.formats.sequences._events import Events, run_starts
+from hotrow.data.formats._runs import places_from_end, run_lengths
+from hotrow.data.formats.sequences._events import Events
 from hotrow.errors import DataError
 
 _MIN_TARGETS = 3
@@ -28,8 +28,7 @@ def split_targets(events: Events, *, targets_per_user: int | None) -> dict[str, 
     targets = np.flatnonzero(events.earlier > 0)
     users = events.users[targets]
     left = places_from_end(users)
-    counts = left + np.arange(len(users)) - run_starts(users) + 1
-    is_judged = counts >= _MIN_TARGETS
+    is_judged = run_lengths(users) >= _MIN_TARGETS
     is_test, is_valid = is_judged & (left == 0), is_judged & (left == 1)
     is_train = ~(is_test | is_valid)
     if targets_per_user is not None:
