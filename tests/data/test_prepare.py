@@ -14,7 +14,7 @@ import pytest
 from hotrow.data import shards
 from hotrow.data.dataset import Dataset
 from hotrow.data.encoder import Encoder
-from hotrow.data.formats import get_format
+from hotrow.data.formats.criteo import Criteo
 from hotrow.data.hashing import hash_rows, hash_salt
 from hotrow.data.prepare import PrepareConfig, prepare
 from hotrow.data.vocabulary import Vocabulary, vocabulary_path
@@ -127,7 +127,7 @@ def test_several_files_train_on_all_but_the_last(log: Path, tmp_path: Path, crit
 def test_an_encoder_encodes_the_log_as_it_was_prepared(log: Path, tmp_path: Path) -> None:
     prepare("criteo", [log], tmp_path / "out", PrepareConfig(hash={"C3": 30, "C5": 1000}))
     dataset = Dataset.open(tmp_path / "out")
-    (block,) = get_format("criteo").read(log)
+    (block,) = Criteo().read(log)
     encoded = Encoder.load(dataset.vocab_folder, dataset.schema).encode(block.rows)
     parts = [rows_of(dataset, split) for split in ("train", "valid", "test")]
     assert np.array_equal(encoded.dense, np.concatenate([dense for dense, _, _ in parts]))
@@ -139,7 +139,7 @@ def test_hashing_needs_no_vocabulary(log: Path, tmp_path: Path) -> None:
     dataset = Dataset.open(tmp_path / "out")
     assert dataset.schema.rows == (100, 100, 30, *[100] * 23)
     assert not list(dataset.vocab_folder.iterdir())
-    (block,) = get_format("criteo").read(log)
+    (block,) = Criteo().read(log)
     present = block.rows.keys[2, :600] < 2**32
     ids = rows_of(dataset, "train")[1][:, 2]
     expected = hash_rows(block.rows.keys[2, :600], salt=hash_salt("C3"), rows=30)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hotrow.data.formats import get_format
+from hotrow.data.formats.criteo import Criteo
 from hotrow.data.raw import RawBlock
 from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
 from hotrow.serving import Limits, RankingService
@@ -48,7 +48,7 @@ class SumOfI1:
         self.blocks: list[RawBlock] = []
 
     def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
-        return get_format("criteo").block_from_rows(rows)
+        return Criteo().block_from_rows(rows)
 
     def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
         self.blocks.append(block)

@@ -89,18 +89,14 @@ def prepare(
         OutputExistsError: ``out`` is in the way.
         StorageError: the disk is full or refuses to be written.
     """
-    started = time.monotonic()
     config = config or PrepareConfig()
     found = find_format(format_name)
     if isinstance(found, TableFormat):
-        report = _prepare_table(
+        return _prepare_table(
             found, sources, out, config, settings or {}, overwrite=overwrite, show_progress=show_progress
         )
-    else:
-        config = override(config, settings or {})
-        report = _prepare_log(found, sources, out, config, overwrite=overwrite, show_progress=show_progress)
-    seconds = time.monotonic() - started
-    return replace(report, seconds=seconds, rows_per_second=report.rows / seconds)
+    config = override(config, settings or {})
+    return _prepare_log(found, sources, out, config, overwrite=overwrite, show_progress=show_progress)
 
 
 def _prepare_table(
@@ -114,6 +110,7 @@ def _prepare_table(
     show_progress: bool,
 ) -> PrepareReport:
     """Read all rows into memory, and write them."""
+    started = time.monotonic()
     options = override(table_format.options(), settings)
     own = f"the default; {table_format.name} is prepared by its own options (--set)"
     for field_name in ("split", "hash_rows", "hash"):
@@ -125,7 +122,7 @@ def _prepare_table(
     first = raw.first_rejection()
     if config.strict and first is not None:
         raise first
-    return assemble(
+    report = assemble(
         raw,
         out,
         min_count=config.min_count,
@@ -133,6 +130,8 @@ def _prepare_table(
         overwrite=overwrite,
         show_progress=show_progress,
     )
+    seconds = time.monotonic() - started
+    return replace(report, seconds=seconds, rows_per_second=report.rows / seconds)
 
 
 def _prepare_log(

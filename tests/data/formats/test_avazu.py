@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotrow.data.dataset import Dataset
-from hotrow.data.formats import get_format
+from hotrow.data.formats import find_format
 from hotrow.data.formats.avazu import IDS, Avazu
 from hotrow.data.keys import text_keys
 from hotrow.data.prepare import PrepareConfig, prepare
@@ -66,7 +66,7 @@ def test_reads_what_the_csv_module_reads(tmp_path: Path, end: str, labelled: boo
     assert (block.labels is not None) == labelled
     if block.labels is not None:
         assert block.labels.tolist() == [float(cells["click"]) for cells in expected]
-    assert get_format("avazu").name == "avazu"
+    assert isinstance(find_format("avazu"), Avazu)
 
 
 def test_columns_may_come_in_any_order(tmp_path: Path) -> None:

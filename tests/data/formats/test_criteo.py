@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow.data._lines import MAX_LINE_BYTES
-from hotrow.data.formats import RawFormat, TableFormat, find_format, format_names, get_format
+from hotrow.data.formats import RawFormat, TableFormat, find_format, format_names
 from hotrow.data.formats.criteo import CATEGORICAL_NAMES, DENSE_NAMES, Criteo
 from hotrow.data.raw import MISSING_KEY
 from hotrow.errors import ConfigError, DataError
@@ -234,7 +234,3 @@ def test_formats_are_found_by_name() -> None:
         assert found.name == name
     with pytest.raises(ConfigError, match="format: got 'crito', expected one of criteo"):
         find_format("crito")
-    with pytest.raises(
-        ConfigError, match="format: got 'movielens', expected a format whose logs are streamed"
-    ):
-        get_format("movielens")

@@ -19,7 +19,6 @@ __all__ = [
     "TableFormat",
     "find_format",
     "format_names",
-    "get_format",
     "reader_of",
 ]
 
@@ -46,18 +45,6 @@ def find_format(name: str) -> RawFormat | TableFormat[Any]:
         raise ConfigError("format", name, f"one of {', '.join(_FORMATS)}")
     module, attribute = _FORMATS[name]
     found: RawFormat | TableFormat[Any] = getattr(import_module(module), attribute)()
-    return found
-
-
-def get_format(name: str) -> RawFormat:
-    """Return the format called ``name``, one whose logs are streamed.
-
-    Raises:
-        ConfigError: there is none, or it is read in memory.
-    """
-    found = find_format(name)
-    if not isinstance(found, RawFormat):
-        raise ConfigError("format", name, "a format whose logs are streamed")
     return found
 
 

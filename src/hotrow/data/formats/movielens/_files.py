@@ -27,36 +27,23 @@ Kind = Literal[
     "ncf.negative",
 ]
 
-_BY_NAME: tuple[tuple[str, Kind], ...] = (
-    (r"ratings\.dat", "ratings.dat"),
-    (r"users\.dat", "users.dat"),
-    (r"movies\.dat", "movies.dat"),
-    (r"u\.data", "u.data"),
-    (r"u\.user", "u.user"),
-    (r"u\.item", "u.item"),
-    (r".*\.inter", "atomic.inter"),
-    (r".*\.user", "atomic.user"),
-    (r".*\.item", "atomic.item"),
-    (r"interactions_like\.csv", "likes.csv"),
-    (r".*\.train\.(rating|pairs\.tsv)", "ncf.train"),
-    (r".*\.test\.rating", "ncf.test"),
-    (r".*\.test\.negative", "ncf.negative"),
-)
-_ROLES: dict[Kind, Role] = {
-    "ratings.dat": "ratings",
-    "u.data": "ratings",
-    "atomic.inter": "ratings",
-    "likes.csv": "ratings",
-    "users.dat": "users",
-    "u.user": "users",
-    "atomic.user": "users",
-    "movies.dat": "items",
-    "u.item": "items",
-    "atomic.item": "items",
-    "ncf.train": "train",
-    "ncf.test": "test",
-    "ncf.negative": "negatives",
+_KINDS: dict[Kind, tuple[str, Role]] = {
+    "ratings.dat": (r"ratings\.dat", "ratings"),
+    "users.dat": (r"users\.dat", "users"),
+    "movies.dat": (r"movies\.dat", "items"),
+    "u.data": (r"u\.data", "ratings"),
+    "u.user": (r"u\.user", "users"),
+    "u.item": (r"u\.item", "items"),
+    "atomic.inter": (r".*\.inter", "ratings"),
+    "atomic.user": (r".*\.user", "users"),
+    "atomic.item": (r".*\.item", "items"),
+    "likes.csv": (r"interactions_like\.csv", "ratings"),
+    "ncf.train": (r".*\.train\.(rating|pairs\.tsv)", "train"),
+    "ncf.test": (r".*\.test\.rating", "test"),
+    "ncf.negative": (r".*\.test\.negative", "negatives"),
 }
+"""What each kind is called, in lower case and without ``.gz``, and what it holds."""
+
 _EXPECTED: dict[Role, str] = {
     "ratings": "ratings.dat, u.data, *.inter or interactions_like.csv",
     "users": "users.dat, u.user or *.user",
@@ -83,7 +70,7 @@ class MovieLensFiles:
         for path, is_named in _files(sources):
             kind = _kind(path, look_inside=is_named)
             if kind is not None:
-                self._found.setdefault(_ROLES[kind], []).append((path, kind))
+                self._found.setdefault(_KINDS[kind][1], []).append((path, kind))
             elif is_named:
                 expected = ", ".join(_EXPECTED.values())
                 raise DataError(path, f"is no file of MovieLens that is known, expected one of {expected}")
@@ -129,7 +116,7 @@ def _files(sources: Iterable[Path]) -> Iterable[tuple[Path, bool]]:
 
 def _kind(path: Path, *, look_inside: bool) -> Kind | None:
     name = path.name.lower().removesuffix(".gz")
-    for pattern, kind in _BY_NAME:
+    for kind, (pattern, _) in _KINDS.items():
         if re.fullmatch(pattern, name):
             return kind
     return _kind_by_content(path) if look_inside else None

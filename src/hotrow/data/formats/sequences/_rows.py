@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ USER, ITEM, HISTORY = "user", "item", "history"
 ATTRIBUTE, ATTRIBUTES, HISTORY_ATTRIBUTE = "attribute", "attributes", "history_attribute"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RowMaker:
     """Makes rows of targets.
 
@@ -98,9 +99,20 @@ class RowMaker:
         """Return the items before each target, and if they have some their first attributes."""
         earlier = self.events.earlier[targets]
         lengths = np.minimum(earlier, self.max_history)
-        starts = run_starts(self.events.users)[targets] + earlier - lengths
+        starts = self._user_starts[targets] + earlier - lengths
         starts, lengths = np.repeat(starts, each), np.repeat(lengths, each)
         found = [RawList(self.events.items, starts, lengths)]
         if self.attributes is not None:
-            found.append(RawList(self.attributes.first_of(self.events.items), starts, lengths))
+            found.append(RawList(self._first_attributes, starts, lengths))
         return found
+
+    @cached_property
+    def _user_starts(self) -> NDArray[np.int64]:
+        """Where each event's user begins, (V,)."""
+        return run_starts(self.events.users)
+
+    @cached_property
+    def _first_attributes(self) -> NDArray[np.uint64]:
+        """The first attribute of each event's item, (V,)."""
+        assert self.attributes is not None
+        return self.attributes.first_of(self.events.items)
