@@ -8,8 +8,11 @@
 namespace hotrow {
 namespace {
 
-constexpr int64_t kExamples = 64;  // examples of one piece of work, with one id per bag
-constexpr int64_t kCheckedExamples = 16;  // of one that is checked, so that its rows are still in the cache
+// With one id per bag: pieces of work for each thread, and the fewest examples of one; and the examples of one
+// that is checked, so that its rows are still in the cache.
+constexpr int64_t kPieces = 4;
+constexpr int64_t kExamples = 32;
+constexpr int64_t kCheckedExamples = 16;
 
 // One id per bag, all summed, nothing else to be done to a row than to copy it.
 template <typename Id>
@@ -21,8 +24,8 @@ bool is_plain(const Layout& layout, const Bags<Id>& bags) {
 }
 
 template <typename Id>
-bool copy_examples(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags,
-                   const std::vector<Stream<Id>>& streams, float* pooled, Checker<Id>& checker, int threads) {
+bool copy_examples(const Layout& layout, const uint8_t* const* tables, const Bags<Id>& bags, float* pooled,
+                   Checker<Id>& checker, int threads) {
     const int64_t features = static_cast<int64_t>(layout.features.size());
     std::vector<TableSpec> specs;
     std::vector<const uint8_t*> memory;
@@ -30,23 +33,25 @@ bool copy_examples(const Layout& layout, const uint8_t* const* tables, const Bag
         specs.push_back(layout.tables[feature.table]);
         memory.push_back(tables[feature.table]);
     }
-    const int64_t examples = checker.is_on() ? kCheckedExamples : kExamples;
+    const int64_t each = bags.batch / (kPieces * threads) + 1;
+    const int64_t examples = checker.is_on() ? kCheckedExamples : std::max(kExamples, each);
     const int64_t pieces = (bags.batch + examples - 1) / examples;
     std::atomic<bool> good{true};
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t piece = 0; piece < pieces; ++piece) {
         const int64_t first = piece * examples, last = std::min(bags.batch, first + examples);
-        bool fine = true;
-        for (int64_t f = 0; f < features; ++f) fine &= ids_are_good(streams[f], first, last, specs[f].rows);
+        for (int64_t f = 0; checker.is_on() && f < features; ++f) checker.prefetch({f, first, last});
+        const bool fine = [&] {
+            const LookupKernels& kernels = lookup_kernels();
+            if constexpr (sizeof(Id) == 4) {
+                return kernels.copy_rows_i32(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
+            } else {
+                return kernels.copy_rows_i64(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
+            }
+        }();
         if (!fine) {
             good = false;
             continue;
-        }
-        for (int64_t f = 0; checker.is_on() && f < features; ++f) checker.prefetch({f, first, last});
-        if constexpr (sizeof(Id) == 4) {
-            lookup_kernels().copy_rows_i32(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
-        } else {
-            lookup_kernels().copy_rows_i64(memory.data(), specs.data(), features, bags.ids, first, last, pooled);
         }
         for (int64_t f = 0; checker.is_on() && f < features; ++f) checker.check({f, first, last});
     }
@@ -65,15 +70,18 @@ bool pool(const Layout& layout, const uint8_t* const* tables, const std::vector<
         const Piece& piece = pieces[i];
         const int64_t table = layout.features[piece.feature].table;
         const TableSpec& spec = layout.tables[table];
-        if (!is_good(layout, streams, piece)) {
+        if (checker.is_on()) checker.prefetch(piece);
+        const bool fine = [&] {
+            const LookupKernels& kernels = lookup_kernels();
+            if constexpr (sizeof(Id) == 4) {
+                return kernels.pool_bags_i32(tables[table], spec, streams[piece.feature], piece.first, piece.last);
+            } else {
+                return kernels.pool_bags_i64(tables[table], spec, streams[piece.feature], piece.first, piece.last);
+            }
+        }();
+        if (!fine) {
             good = false;
             continue;
-        }
-        if (checker.is_on()) checker.prefetch(piece);
-        if constexpr (sizeof(Id) == 4) {
-            lookup_kernels().pool_bags_i32(tables[table], spec, streams[piece.feature], piece.first, piece.last);
-        } else {
-            lookup_kernels().pool_bags_i64(tables[table], spec, streams[piece.feature], piece.first, piece.last);
         }
         if (checker.is_on()) checker.check(piece);
     }
@@ -90,7 +98,7 @@ Problem embedding_bag_forward(const Layout& layout, const uint8_t* const* tables
     if (problem.kind != Problem::none) return problem;
     threads = useful_threads(threads, bytes_moved(layout, streams));
     Checker<Id> checker(layout, tables, checksums, streams);
-    const bool good = is_plain(layout, bags) ? copy_examples(layout, tables, bags, streams, pooled, checker, threads)
+    const bool good = is_plain(layout, bags) ? copy_examples(layout, tables, bags, pooled, checker, threads)
                                              : pool(layout, tables, streams, checker, threads);
     return good ? checker.problem() : find_bad_id(layout, streams);
 }

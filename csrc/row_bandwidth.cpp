@@ -9,10 +9,12 @@ namespace {
 constexpr int64_t kLine = 64;
 constexpr int64_t kWord = sizeof(uint64_t);
 
-void prefetch_row(const char* row, int64_t row_bytes) {
-    const auto first = reinterpret_cast<uintptr_t>(row) & ~static_cast<uintptr_t>(kLine - 1);
-    const auto last = reinterpret_cast<uintptr_t>(row) + static_cast<uintptr_t>(row_bytes);
-    for (uintptr_t line = first; line < last; line += kLine) __builtin_prefetch(reinterpret_cast<const void*>(line));
+// Into the second level of cache, to which a core fetches more lines at once than to the first.
+[[gnu::always_inline]] inline void prefetch_row(const char* row, int64_t row_bytes) {
+    for (int64_t at = 0; at < row_bytes; at += kLine) __builtin_prefetch(row + at, 0, 2);
+    if ((reinterpret_cast<uintptr_t>(row) | static_cast<uintptr_t>(row_bytes)) & (kLine - 1)) {
+        __builtin_prefetch(row + row_bytes - 1, 0, 2);
+    }
 }
 
 template <typename Word>
@@ -24,7 +26,7 @@ uint64_t read(const char* place) {
 
 // Four sums, so that one addition does not wait for the one before; copies of a fixed size, so that
 // short rows do not cost a call.
-uint64_t sum_row(const char* row, int64_t row_bytes) {
+[[gnu::always_inline]] inline uint64_t sum_row(const char* row, int64_t row_bytes) {
     uint64_t sums[4] = {};
     const char* const end = row + row_bytes;
     for (; row + 4 * kWord <= end; row += 4 * kWord) {
@@ -46,27 +48,57 @@ uint64_t sum_row(const char* row, int64_t row_bytes) {
     return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
+struct Job {
+    const char* base;
+    int64_t rows;
+    const int64_t* ids;
+    int64_t ahead;
+};
+
+struct Found {
+    uint64_t sum = 0;
+    int64_t bad = 0;
+};
+
+// Always inlined, so that row_bytes may be a constant and the loops over a row be unrolled.
+[[gnu::always_inline]] inline Found read_part(const Job& job, int64_t row_bytes, int64_t first, int64_t last) {
+    const auto is_row = [&](int64_t id) { return static_cast<uint64_t>(id) < static_cast<uint64_t>(job.rows); };
+    Found found;
+    for (int64_t place = first; place < last; ++place) {
+        if (place + job.ahead < last && is_row(job.ids[place + job.ahead])) {
+            prefetch_row(job.base + job.ids[place + job.ahead] * row_bytes, row_bytes);
+        }
+        if (is_row(job.ids[place])) {
+            found.sum += sum_row(job.base + job.ids[place] * row_bytes, row_bytes);
+        } else {
+            ++found.bad;
+        }
+    }
+    return found;
+}
+
+Found read_part_of(const Job& job, int64_t row_bytes, int64_t first, int64_t last) {
+    switch (row_bytes) {
+        case 64: return read_part(job, 64, first, last);
+        case 128: return read_part(job, 128, first, last);
+        case 256: return read_part(job, 256, first, last);
+        case 512: return read_part(job, 512, first, last);
+        default: return read_part(job, row_bytes, first, last);
+    }
+}
+
 }  // namespace
 
 bool read_random_rows(const void* address, int64_t rows, int64_t row_bytes, const int64_t* ids, int64_t count,
                       int64_t ahead, int threads, uint64_t& sum) {
-    const char* base = static_cast<const char*>(address);
-    const auto is_row = [rows](int64_t id) { return static_cast<uint64_t>(id) < static_cast<uint64_t>(rows); };
+    const Job job{static_cast<const char*>(address), rows, ids, ahead};
     uint64_t total = 0;
     int64_t bad = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : total, bad)
     for (int64_t part = 0; part < threads; ++part) {
-        const int64_t end = count * (part + 1) / threads;
-        for (int64_t place = count * part / threads; place < end; ++place) {
-            if (place + ahead < end && is_row(ids[place + ahead])) {
-                prefetch_row(base + ids[place + ahead] * row_bytes, row_bytes);
-            }
-            if (is_row(ids[place])) {
-                total += sum_row(base + ids[place] * row_bytes, row_bytes);
-            } else {
-                ++bad;
-            }
-        }
+        const Found found = read_part_of(job, row_bytes, count * part / threads, count * (part + 1) / threads);
+        total += found.sum;
+        bad += found.bad;
     }
     if (bad == 0) sum = total;
     return bad == 0;

@@ -54,6 +54,16 @@ bool TableKeys<Id>::fill(uint64_t* keys, int threads) {
 }
 
 template <typename Id>
+bool TableKeys<Id>::fill_examples(int64_t first, int64_t last, uint64_t* keys) {
+    bool good = true;
+    for (size_t s = 0; s < streams_.size(); ++s) {
+        good &= direct_ ? fill_stream<true>(*streams_[s], begins_[s], first, last, keys)
+                        : fill_stream<false>(*streams_[s], begins_[s], first, last, keys);
+    }
+    return good;
+}
+
+template <typename Id>
 bool TableKeys<Id>::fill_range(int64_t first, int64_t last, uint64_t* keys) {
     bool good = true;
     for (size_t s = 0; s < streams_.size(); ++s) {

@@ -19,7 +19,7 @@ from benchmarks.embedding.timing import Call
 from hotrow.kernels import _compiled
 from hotrow.kernels.memory import prefer_huge_pages
 
-DISTANCES: Final = (8, 16, 32, 64)
+DISTANCES: Final = (16, 32, 64, 128)
 """Rows that the prefetch runs ahead; the best of them counts."""
 
 

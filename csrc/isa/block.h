@@ -94,13 +94,17 @@ HOTROW_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Rows are prefetched this many ahead: enough bytes in flight to hide the latency of memory.
 HOTROW_INLINE int64_t rows_ahead(int64_t row_bytes) {
-    const int64_t rows = 8192 / row_bytes;
-    return rows < 8 ? 8 : rows > 64 ? 64 : rows;
+    const int64_t rows = 16384 / row_bytes;
+    return rows < 32 ? 32 : rows > 128 ? 128 : rows;
 }
 
+// Into the second level of cache: a core has several times as many lines on their way to that as to the first.
+HOTROW_INLINE void prefetch_line(const void* at) { __builtin_prefetch(at, 0, 2); }
+
 HOTROW_INLINE void prefetch_bytes(const uint8_t* row, int64_t bytes) {
-    for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
-    __builtin_prefetch(row + bytes - 1);  // rows need not start at a cache line
+    for (int64_t at = 0; at < bytes; at += 64) prefetch_line(row + at);
+    const bool whole_lines = ((reinterpret_cast<uintptr_t>(row) | static_cast<uintptr_t>(bytes)) & 63) == 0;
+    if (!whole_lines) prefetch_line(row + bytes - 1);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Lookups: rows to results, of every format.
 #include "hotrow/row_kernels.h"
 
+#include <type_traits>
+
 #include "sum_rows.h"
 
 namespace hotrow::HOTROW_ISA {
@@ -37,38 +39,60 @@ HOTROW_INLINE void read_row(const uint8_t* row, int64_t width, float* out) {
     }
 }
 
+// Prefetches rows in the order of their lookups, and finds out whether their ids are good before the rows are read.
 template <typename Id>
-HOTROW_INLINE void copy_rows(const uint8_t* const* tables, const TableSpec* specs, int64_t features, const Id* ids,
+class Fetcher {
+    using Unsigned = std::make_unsigned_t<Id>;
+
+public:
+    HOTROW_MEMBER Fetcher(const uint8_t* table, int64_t rows, int64_t row_bytes)
+        : table_(table), row_bytes_(row_bytes), most_(static_cast<Unsigned>(largest_id<Id>(rows))) {}
+
+    HOTROW_MEMBER void fetch(Id id) {
+        const Unsigned unsigned_id = static_cast<Unsigned>(id);  // negative ids are larger than any good one
+        largest_ = unsigned_id > largest_ ? unsigned_id : largest_;
+        prefetch_bytes(table_ + static_cast<int64_t>(id) * row_bytes_, row_bytes_);
+    }
+    HOTROW_MEMBER bool good() const { return largest_ <= most_; }
+
+private:
+    const uint8_t* table_;
+    int64_t row_bytes_;
+    Unsigned most_;
+    Unsigned largest_ = 0;
+};
+
+constexpr int64_t kTogether = 4;  // examples of which the rows of one feature are copied together
+
+template <typename Id>
+HOTROW_INLINE bool copy_rows(const uint8_t* const* tables, const TableSpec* specs, int64_t features, const Id* ids,
                              int64_t first, int64_t last, float* out) {
     int64_t stride = 0, bytes = 0;
     for (int64_t f = 0; f < features; ++f) stride += specs[f].width, bytes += specs[f].row_bytes;
     const int64_t lookups = rows_ahead((bytes + features - 1) / features);
-    const int64_t ahead = (lookups + features - 1) / features * features;  // whole examples
-    const int64_t end = last * features;
-    float* to = out + first * stride;
-    int64_t at = first * features;
-    for (int64_t next = at; next < smaller(at + ahead, end); next += features) {
+    const int64_t ahead = kTogether * ((lookups + kTogether * features - 1) / (kTogether * features));
+    bool good = true;
+    for (int64_t at = first - ahead; at < last && good; at += kTogether) {
+        const int64_t copied = smaller(at + kTogether, last);
+        const int64_t fetched = smaller(at + ahead + kTogether, last);
+        float* to = out + at * stride;
         for (int64_t f = 0; f < features; ++f) {
-            prefetch_bytes(tables[f] + int64_t(ids[next + f]) * specs[f].row_bytes, specs[f].row_bytes);
+            with_rows(specs[f], [&](auto format, int64_t width) __attribute__((always_inline)) {
+                using Format = decltype(format);
+                const int64_t row_bytes = Format::kQuantised ? specs[f].row_bytes : bytes_of<Format>(width);
+                Fetcher<Id> fetcher(tables[f], specs[f].rows, row_bytes);
+                for (int64_t e = at + ahead; e < fetched; ++e) fetcher.fetch(ids[e * features + f]);
+                good &= fetcher.good();
+                if (at < first) return;
+                float* result = to;
+                for (int64_t e = at; e < copied; ++e, result += stride) {
+                    read_row<Format>(tables[f] + static_cast<int64_t>(ids[e * features + f]) * row_bytes, width, result);
+                }
+            });
+            to += specs[f].width;
         }
     }
-    while (at < end) {
-        for (int64_t f = 0; f < features; ++f, ++at) {
-            const TableSpec& spec = specs[f];
-            if (at + ahead < end) {
-                prefetch_bytes(tables[f] + int64_t(ids[at + ahead]) * spec.row_bytes, spec.row_bytes);
-            }
-            const uint8_t* row = tables[f] + int64_t(ids[at]) * spec.row_bytes;
-            if (spec.format == RowFormat::fp32) {
-                read_row<Fp32>(row, spec.width, to);
-            } else {
-                with_format(spec.format, [&](auto format) __attribute__((always_inline)) {
-                    read_row<decltype(format)>(row, spec.width, to);
-                });
-            }
-            to += spec.width;
-        }
-    }
+    return good;
 }
 
 HOTROW_INLINE void scale_row(float* row, int64_t width, float factor) {
@@ -111,19 +135,23 @@ HOTROW_INLINE void pool_padded(const ById<Id>& rows, int64_t n, int64_t width, b
 }
 
 template <typename Format, typename Id>
-HOTROW_INLINE void pool_bags_as(const uint8_t* table, const TableSpec& spec, const Stream<Id>& stream, int64_t first,
-                                int64_t last) {
-    const int64_t width = spec.width, row_bytes = spec.row_bytes, ahead = rows_ahead(row_bytes);
+HOTROW_INLINE bool pool_bags_as(const uint8_t* table, const TableSpec& spec, int64_t width, const Stream<Id>& stream,
+                                int64_t first, int64_t last) {
+    const int64_t row_bytes = Format::kQuantised ? spec.row_bytes : bytes_of<Format>(width);
+    const int64_t ahead = rows_ahead(row_bytes);
     const auto begin_of = [&](int64_t bag) __attribute__((always_inline)) {
         return stream.offsets == nullptr ? bag : stream.offsets[bag] - stream.offsets[0];
     };
     const int64_t end = begin_of(last);
     int64_t fetched = begin_of(first);
+    Fetcher<Id> fetcher(table, spec.rows, row_bytes);
     for (int64_t bag = first; bag < last; ++bag) {
         const int64_t from = begin_of(bag), to = begin_of(bag + 1);
         for (const int64_t until = smaller(to + ahead, end); fetched < until; ++fetched) {
-            prefetch_bytes(table + int64_t(stream.ids[fetched * stream.stride]) * row_bytes, row_bytes);
+            const Id id = stream.ids[fetched * stream.stride];
+            if (!(stream.has_padding && id == stream.padding)) fetcher.fetch(id);
         }
+        if (!fetcher.good()) return false;
         float* out = stream.result + bag * stream.result_stride;
         const ById<Id> rows{table, row_bytes, stream.ids + from * stream.stride,
                             stream.weights == nullptr ? nullptr : stream.weights + from * stream.stride};
@@ -135,14 +163,17 @@ HOTROW_INLINE void pool_bags_as(const uint8_t* table, const TableSpec& spec, con
             pool_plain<Format>(rows, to - from, width, stream.mean, out);
         }
     }
+    return true;
 }
 
 template <typename Id>
-HOTROW_INLINE void pool_bags(const uint8_t* table, const TableSpec& spec, const Stream<Id>& stream, int64_t first,
+HOTROW_INLINE bool pool_bags(const uint8_t* table, const TableSpec& spec, const Stream<Id>& stream, int64_t first,
                              int64_t last) {
-    with_format(spec.format, [&](auto format) __attribute__((always_inline)) {
-        pool_bags_as<decltype(format)>(table, spec, stream, first, last);
+    bool good = false;
+    with_rows(spec, [&](auto format, int64_t width) __attribute__((always_inline)) {
+        good = pool_bags_as<decltype(format)>(table, spec, width, stream, first, last);
     });
+    return good;
 }
 
 template <typename Format>
@@ -197,13 +228,13 @@ HOTROW_INLINE void multiply_rows(const uint8_t* table, const TableSpec& spec, co
 }
 
 #define HOTROW_FOR_ID(Id, suffix)                                                                                   \
-    void copy_rows_##suffix(const uint8_t* const* tables, const TableSpec* specs, int64_t features, const Id* ids,  \
+    bool copy_rows_##suffix(const uint8_t* const* tables, const TableSpec* specs, int64_t features, const Id* ids,  \
                             int64_t first, int64_t last, float* out) {                                              \
-        copy_rows(tables, specs, features, ids, first, last, out);                                                  \
+        return copy_rows(tables, specs, features, ids, first, last, out);                                                  \
     }                                                                                                               \
-    void pool_bags_##suffix(const uint8_t* table, const TableSpec& spec, const Stream<Id>& stream, int64_t first,   \
+    bool pool_bags_##suffix(const uint8_t* table, const TableSpec& spec, const Stream<Id>& stream, int64_t first,   \
                             int64_t last) {                                                                         \
-        pool_bags(table, spec, stream, first, last);                                                                \
+        return pool_bags(table, spec, stream, first, last);                                                                \
     }                                                                                                               \
     void multiply_rows_##suffix(const uint8_t* table, const TableSpec& spec, const Stream<Id>& stream,              \
                                 int64_t first, int64_t last, float* products) {                                     \

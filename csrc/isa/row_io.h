@@ -274,6 +274,22 @@ HOTROW_INLINE void with_format(RowFormat format, Run run) {
     }
 }
 
+// Calls run(format, width), the width a constant where it is a usual one of float32 rows: loops over
+// columns are unrolled then.
+template <typename Run>
+HOTROW_INLINE void with_rows(const TableSpec& spec, Run run) {
+    if (spec.format != RowFormat::fp32) {
+        return with_format(spec.format, [&](auto format) __attribute__((always_inline)) { run(format, spec.width); });
+    }
+    switch (spec.width) {
+        case 16: return run(Fp32{}, 16);
+        case 32: return run(Fp32{}, 32);
+        case 64: return run(Fp32{}, 64);
+        case 128: return run(Fp32{}, 128);
+        default: return run(Fp32{}, spec.width);
+    }
+}
+
 // Bytes of the stored values of `columns` columns; a quantised row's parameters come after all of them.
 template <typename Format>
 HOTROW_INLINE int64_t bytes_of(int64_t columns) {

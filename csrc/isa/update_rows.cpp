@@ -267,7 +267,7 @@ HOTROW_INLINE void step_in_place(const TableMemory& memory, int64_t row, int64_t
 
 HOTROW_INLINE void prefetch_state(const TableMemory& memory, int64_t row, int64_t width, const Step& step) {
     if (step.kind == OptimizerKind::sgd) return;
-    if (step.kind == OptimizerKind::rowwise_adagrad) return __builtin_prefetch(memory.states[0] + row, 1);
+    if (step.kind == OptimizerKind::rowwise_adagrad) return prefetch_line(memory.states[0] + row);
     prefetch_bytes(reinterpret_cast<const uint8_t*>(memory.states[0] + row * width), width * 4);
     if (step.kind == OptimizerKind::adam || step.kind == OptimizerKind::lamb) {
         prefetch_bytes(reinterpret_cast<const uint8_t*>(memory.states[1] + row * width), width * 4);

@@ -10,16 +10,17 @@ namespace hotrow {
 
 struct LookupKernels {
     // One id per bag, summed, no padding, no weights: writes the rows of examples [first, last) of ids
-    // (B, F), side by side. tables and specs are of the F features.
-    void (*copy_rows_i32)(const uint8_t* const* tables, const TableSpec* specs, int64_t features,
+    // (B, F), side by side. tables and specs are of the F features. Returns false, having read no row that
+    // is not there, if an id is bad.
+    bool (*copy_rows_i32)(const uint8_t* const* tables, const TableSpec* specs, int64_t features,
                           const int32_t* ids, int64_t first, int64_t last, float* out);
-    void (*copy_rows_i64)(const uint8_t* const* tables, const TableSpec* specs, int64_t features,
+    bool (*copy_rows_i64)(const uint8_t* const* tables, const TableSpec* specs, int64_t features,
                           const int64_t* ids, int64_t first, int64_t last, float* out);
 
-    // Writes the results of bags [first, last) of a stream.
-    void (*pool_bags_i32)(const uint8_t* table, const TableSpec& spec, const Stream<int32_t>& stream, int64_t first,
+    // Writes the results of bags [first, last) of a stream; returns false as above.
+    bool (*pool_bags_i32)(const uint8_t* table, const TableSpec& spec, const Stream<int32_t>& stream, int64_t first,
                           int64_t last);
-    void (*pool_bags_i64)(const uint8_t* table, const TableSpec& spec, const Stream<int64_t>& stream, int64_t first,
+    bool (*pool_bags_i64)(const uint8_t* table, const TableSpec& spec, const Stream<int64_t>& stream, int64_t first,
                           int64_t last);
 
     // products[i * stream.stride] = row of lookup i . gradient of its bag (stream.result), over the

@@ -23,6 +23,9 @@ public:
     // Writes the keys of all lookups; returns false if an id is bad.
     bool fill(uint64_t* keys, int threads);
 
+    // Writes those of examples [first, last) where every feature has one id each.
+    bool fill_examples(int64_t first, int64_t last, uint64_t* keys);
+
     GradientRows gradients() const;
 
 private:

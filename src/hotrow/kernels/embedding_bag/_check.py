@@ -22,6 +22,7 @@ from hotrow.kernels.embedding_bag._types import (
     Embedded,
     Implementation,
     Layout,
+    OptimizerKind,
     States,
     Update,
 )
@@ -35,6 +36,11 @@ _Appearance = tuple[int, torch.Size, tuple[int, ...], torch.dtype]
 
 _checked: WeakKeyDictionary[Layout, list[_Appearance]] = WeakKeyDictionary()
 """For each layout the tensors that fast backends found to fit it, and their addresses."""
+
+_States = tuple[OptimizerKind, list[list[_Appearance]]]
+
+_checked_states: WeakKeyDictionary[Layout, _States] = WeakKeyDictionary()
+"""For each layout the optimizer's states that were found to fit it, with float32 tables."""
 
 
 def check_batch(
@@ -131,6 +137,15 @@ def _check_checksums(tables: Sequence[Tensor], layout: Layout, checksums: Sequen
 
 
 def check_states(tables: Sequence[Tensor], states: States, layout: Layout, update: Update) -> None:
+    seen = update.kind, [[_appearance(state) for state in of_table] for of_table in states]
+    if _checked_states.get(layout) == seen:
+        return
+    _check_states(tables, states, layout, update)
+    if tables[0].dtype != torch.float64:
+        _checked_states[layout] = seen
+
+
+def _check_states(tables: Sequence[Tensor], states: States, layout: Layout, update: Update) -> None:
     names = STATES[update.kind]
     if names and len(states) != len(tables):
         raise ValueError(f"states: got those of {len(states)} tables, expected {len(tables)}")
