@@ -56,7 +56,7 @@ def test_choice(kind: Activation) -> None:
     x = torch.randn(20, 5)
     torch.testing.assert_close(activation(x.abs() + 100 * (kind == "dice")).sign(), torch.ones(20, 5))
     generator = torch.Generator().manual_seed(0)
-    mlp = MLP((4, 3, 2, 1), last_relu=False, generator=generator, activation=kind)
+    mlp = MLP((4, 3, 2, 1), activate_last=False, generator=generator, activation=kind)
     assert mlp_parameters((4, 3, 2, 1), kind) == sum(p.numel() for p in mlp.parameters())
     assert isinstance(mlp.last, nn.Linear)
     assert mlp.last.out_features == 1

@@ -11,8 +11,8 @@ from hotrow.layers.interact import num_pairs
 from hotrow.layers.mlp import mlp_flop, mlp_parameters
 
 
-def make_mlp(sizes: tuple[int, ...], *, last_relu: bool, seed: int = 0) -> MLP:
-    return MLP(sizes, last_relu=last_relu, generator=torch.Generator().manual_seed(seed))
+def make_mlp(sizes: tuple[int, ...], *, activate_last: bool, seed: int = 0) -> MLP:
+    return MLP(sizes, activate_last=activate_last, generator=torch.Generator().manual_seed(seed))
 
 
 def linear(mlp: MLP, index: int) -> nn.Linear:
@@ -22,16 +22,16 @@ def linear(mlp: MLP, index: int) -> nn.Linear:
 
 
 def test_mlp_is_relu_of_linear_layers() -> None:
-    mlp = make_mlp((3, 5, 2), last_relu=False)
+    mlp = make_mlp((3, 5, 2), activate_last=False)
     first, second = linear(mlp, 0), linear(mlp, 2)
     x = torch.randn(7, 3)
     expected = (x @ first.weight.T + first.bias).relu() @ second.weight.T + second.bias
     torch.testing.assert_close(mlp(x), expected)
-    torch.testing.assert_close(make_mlp((3, 5, 2), last_relu=True)(x), expected.relu())
+    torch.testing.assert_close(make_mlp((3, 5, 2), activate_last=True)(x), expected.relu())
 
 
 def test_mlp_starts_as_dlrm() -> None:
-    mlp = make_mlp((400, 300), last_relu=False)
+    mlp = make_mlp((400, 300), activate_last=False)
     layer = linear(mlp, 0)
     assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / 700), rel=0.02)
     assert layer.bias.std().item() == pytest.approx(math.sqrt(1 / 300), rel=0.15)
@@ -39,16 +39,16 @@ def test_mlp_starts_as_dlrm() -> None:
 
 def test_mlp_start_depends_on_the_generator_only() -> None:
     before = torch.get_rng_state()
-    first, second = make_mlp((4, 3), last_relu=True, seed=1), make_mlp((4, 3), last_relu=True, seed=1)
+    first, second = make_mlp((4, 3), activate_last=True, seed=1), make_mlp((4, 3), activate_last=True, seed=1)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(linear(first, 0).weight, linear(second, 0).weight)
-    other = make_mlp((4, 3), last_relu=True, seed=2)
+    other = make_mlp((4, 3), activate_last=True, seed=2)
     assert not torch.equal(linear(first, 0).weight, linear(other, 0).weight)
 
 
 def test_mlp_counts() -> None:
     sizes = (13, 8, 4)
-    assert mlp_parameters(sizes) == sum(p.numel() for p in make_mlp(sizes, last_relu=True).parameters())
+    assert mlp_parameters(sizes) == sum(p.numel() for p in make_mlp(sizes, activate_last=True).parameters())
     assert mlp_flop(sizes) == 2 * (13 * 8 + 8 * 4)
 
 
@@ -74,7 +74,7 @@ def test_interaction_of_another_number_of_vectors_is_refused() -> None:
 
 def test_biases_may_start_at_zero_without_changing_the_weights() -> None:
     plain, zero = (
-        MLP((9, 5, 1), last_relu=False, generator=torch.Generator().manual_seed(3), zero_bias=flag)
+        MLP((9, 5, 1), activate_last=False, generator=torch.Generator().manual_seed(3), zero_bias=flag)
         for flag in (False, True)
     )
     first, second = (layer for layer in zero.layers if isinstance(layer, torch.nn.Linear))

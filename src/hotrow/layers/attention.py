@@ -54,7 +54,7 @@ class ActivationUnit(nn.Module):
         self.rest = nn.Sequential()
         last = self.first
         if hidden:
-            mlp = MLP(sizes, last_relu=False, generator=generator, activation=activation)
+            mlp = MLP(sizes, activate_last=False, generator=generator, activation=activation)
             self.rest.extend([make_activation(activation, sizes[0]), mlp])
             last = mlp.last
         if start is None:

@@ -21,7 +21,7 @@ class MLP(nn.Module):
 
     Args:
         sizes: widths from the input to the output, e.g. ``(13, 512, 256, 16)``.
-        last_relu: whether the output passes an activation too.
+        activate_last: whether the output passes an activation too.
         generator: source of the initial weights.
         activation: which one.
         zero_bias: whether biases start at 0. Where the inputs are embeddings alone, which start near 0,
@@ -32,7 +32,7 @@ class MLP(nn.Module):
         self,
         sizes: Sequence[int],
         *,
-        last_relu: bool,
+        activate_last: bool,
         generator: torch.Generator,
         activation: Activation = "relu",
         zero_bias: bool = False,
@@ -45,7 +45,7 @@ class MLP(nn.Module):
                 with torch.no_grad():
                     linear.bias.normal_(0.0, math.sqrt(1.0 / outputs), generator=generator)
             layers += [linear, make_activation(activation, outputs)]
-        self.layers = nn.Sequential(*(layers if last_relu else layers[:-1]))
+        self.layers = nn.Sequential(*(layers if activate_last else layers[:-1]))
 
     @property
     def last(self) -> nn.Linear:

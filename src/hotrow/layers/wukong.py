@@ -67,7 +67,7 @@ class FactorisationBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(vectors * rank)
-        self.mlp = MLP((vectors * rank, *hidden, outputs * width), last_relu=False, generator=generator)
+        self.mlp = MLP((vectors * rank, *hidden, outputs * width), activate_last=False, generator=generator)
         self.outputs, self.width = outputs, width
 
     def forward(self, x_BVD: Tensor, projected_BRD: Tensor) -> Tensor:

@@ -114,10 +114,10 @@ class DCNv2(RankingModel):
     def __init__(self, config: DCNv2Config, embeddings: nn.Module, *, seed: int = 0) -> None:
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
-        self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
+        self.bottom = MLP(config.bottom_sizes, activate_last=True, generator=generator)
         self.cross = CrossNetwork(config.crossed_width, config.crosses, config.rank, generator=generator)
-        self.deep = MLP(config.deep_sizes, last_relu=config.structure == "parallel", generator=generator)
-        self.last = MLP(config.last_sizes, last_relu=False, generator=generator)
+        self.deep = MLP(config.deep_sizes, activate_last=config.structure == "parallel", generator=generator)
+        self.last = MLP(config.last_sizes, activate_last=False, generator=generator)
         self.is_stacked = config.structure == "stacked"
 
     def forward(self, batch: Batch) -> Tensor:

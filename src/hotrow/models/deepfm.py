@@ -81,7 +81,7 @@ class DeepFM(RankingModel):
         generator = torch.Generator().manual_seed(seed)
         self.linear = LinearTerm(config.num_dense)
         self.fm = FactorisationMachine(config.num_dense, common_width(config), generator=generator)
-        self.deep = MLP(config.deep_sizes, last_relu=False, generator=generator)
+        self.deep = MLP(config.deep_sizes, activate_last=False, generator=generator)
         self._shape = (config.num_pooled, common_width(config))
 
     def forward(self, batch: Batch) -> Tensor:

@@ -167,7 +167,9 @@ class DIEN(RankingModel):
             else nn.Identity()
             for history in self.histories
         )
-        self.top = MLP(config.top_sizes, last_relu=False, generator=generator, activation=config.activation)
+        self.top = MLP(
+            config.top_sizes, activate_last=False, generator=generator, activation=config.activation
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""

@@ -106,9 +106,9 @@ class DLRM(RankingModel):
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
         self.config = config
-        self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
+        self.bottom = MLP(config.bottom_sizes, activate_last=True, generator=generator)
         self.interact = DotInteraction(config.vectors)
-        self.top = MLP(config.top_sizes, last_relu=False, generator=generator)
+        self.top = MLP(config.top_sizes, activate_last=False, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""

@@ -77,8 +77,8 @@ class ESMM(RankingModel):
     def __init__(self, config: ESMMConfig, embeddings: nn.Module, *, seed: int = 0) -> None:
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
-        self.click = MLP(config.tower_sizes, last_relu=False, generator=generator)
-        self.conversion = MLP(config.tower_sizes, last_relu=False, generator=generator)
+        self.click = MLP(config.tower_sizes, activate_last=False, generator=generator)
+        self.conversion = MLP(config.tower_sizes, activate_last=False, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits of p(click) and p(conversion), (B, 2) float32."""

@@ -78,9 +78,9 @@ class MTWideDeep(RankingModel):
     def __init__(self, config: MTWideDeepConfig, embeddings: nn.Module, *, seed: int = 0) -> None:
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
-        self.shared = MLP(config.shared_sizes, last_relu=True, generator=generator)
+        self.shared = MLP(config.shared_sizes, activate_last=True, generator=generator)
         self.towers = nn.ModuleList(
-            MLP(config.tower_sizes, last_relu=False, generator=generator) for _ in config.tasks
+            MLP(config.tower_sizes, activate_last=False, generator=generator) for _ in config.tasks
         )
 
     def forward(self, batch: Batch) -> Tensor:

@@ -138,10 +138,10 @@ class NCF(RankingModel):
         generator = torch.Generator().manual_seed(seed)
         self.config = config
         if config.mlp_sizes:
-            self.mlp = MLP(config.mlp_sizes, last_relu=True, generator=generator, zero_bias=True)
+            self.mlp = MLP(config.mlp_sizes, activate_last=True, generator=generator, zero_bias=True)
         product = [] if config.kind == "mlp" else [table.width for table in config.tables[-2:]]
         self._widths = [*config.mlp_sizes[:1], *product]
-        self.final = MLP(config.final_sizes, last_relu=False, generator=generator, zero_bias=True)
+        self.final = MLP(config.final_sizes, activate_last=False, generator=generator, zero_bias=True)
         self.register_buffer("columns", torch.tensor(config.columns), persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:

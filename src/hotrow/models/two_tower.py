@@ -101,8 +101,8 @@ class TwoTower(RankingModel):
     def __init__(self, config: TwoTowerConfig, embeddings: nn.Module, *, seed: int = 0) -> None:
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
-        self.user = MLP(config.user_sizes, last_relu=False, generator=generator)
-        self.item = MLP(config.item_sizes, last_relu=False, generator=generator)
+        self.user = MLP(config.user_sizes, activate_last=False, generator=generator)
+        self.item = MLP(config.item_sizes, activate_last=False, generator=generator)
         self.log_scale = nn.Parameter(torch.full((1,), math.log(_SCALE), device="cpu"))
         self.bias = nn.Parameter(torch.zeros(1, device="cpu"))
         self._width = common_width(config)

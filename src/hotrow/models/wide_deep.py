@@ -85,7 +85,7 @@ class WideDeep(RankingModel):
     def __init__(self, config: WideDeepConfig, embeddings: nn.Module, *, seed: int = 0) -> None:
         super().__init__(config, embeddings)
         generator = torch.Generator().manual_seed(seed)
-        self.deep = MLP(config.deep_sizes, last_relu=False, generator=generator)
+        self.deep = MLP(config.deep_sizes, activate_last=False, generator=generator)
         self.wide = LinearTerm(config.num_dense) if config.wide else None
         self._deep_columns = config.deep_sizes[0] - config.num_dense
 

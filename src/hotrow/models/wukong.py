@@ -115,11 +115,11 @@ class Wukong(RankingModel):
         generator = torch.Generator().manual_seed(seed)
         self.config = config
         self._width = common_width(config)
-        self.bottom = MLP(config.bottom_sizes, last_relu=True, generator=generator)
+        self.bottom = MLP(config.bottom_sizes, activate_last=True, generator=generator)
         self.layers = nn.Sequential(
             *(WukongLayer(*sizes, generator=generator) for sizes in config.layer_sizes())
         )
-        self.top = MLP(config.top_sizes, last_relu=False, generator=generator)
+        self.top = MLP(config.top_sizes, activate_last=False, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits, (B,) float32."""

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from hotrow.data.loader import Loader
-from hotrow.errors import ConfigError
 from hotrow.metrics import Evaluation, MetricAccumulator, RankingAccumulator
 from hotrow.metrics.ranking import DEFAULT_AT
 from hotrow.models import RankingModel
-from hotrow.train.tasks import TaskLabels, task_labels
+from hotrow.train.tasks import TaskLabels, require_logit_each, task_labels
 from hotrow.types import Batch
 
 Floats = NDArray[np.float32]
@@ -72,11 +71,7 @@ class _Figures:
     def add(self, batch: Batch, logits: Floats) -> tuple[Floats, Floats]:
         """Add a batch; return labels (B,) and logits (B,) of the first task."""
         labels: Floats = self._labels.of(batch).numpy()
-        if labels.shape != logits.shape:
-            shapes = f"logits of shape {logits.shape} for labels of shape {labels.shape}"
-            raise ConfigError(
-                "model.tasks", ", ".join(self._labels.names), f"a label for each logit, got {shapes}"
-            )
+        require_logit_each(self._labels.names, logits.shape, labels.shape)
         labels_KB, logits_KB = np.atleast_2d(labels.T), np.atleast_2d(logits.T)
         for metrics, labels_B, logits_B in zip(self._tasks, labels_KB, logits_KB, strict=True):
             metrics.update(labels_B, logits_B)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hotrow.errors import ConfigError
+from hotrow.train.tasks import require_logit_each
 
 
 class TaskLoss:
@@ -45,10 +46,7 @@ class TaskLoss:
         Raises:
             ConfigError: the model has another number of logits than tasks.
         """
-        if logits.shape != labels.shape:
-            found = 1 if logits.dim() == 1 else logits.shape[1]
-            expected = f"as many labels as the model has logits, {found}"
-            raise ConfigError("model.tasks", ", ".join(self._tasks), expected)
+        require_logit_each(self._tasks, logits.shape, labels.shape)
         if logits.dim() == 1:
             loss = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
             return loss if self._weights is None else loss * self._weights[0], None

@@ -32,6 +32,18 @@ class TaskLabels:
         return labels[:, self.columns[0]] if len(self.columns) == 1 else labels[:, self.columns]
 
 
+def require_logit_each(tasks: Sequence[str], logits: Sequence[int], labels: Sequence[int]) -> None:
+    """Check by their shapes that a model gives a logit for each label.
+
+    Raises:
+        ConfigError: the model has another number of logits than tasks.
+    """
+    if tuple(logits) != tuple(labels):
+        found = 1 if len(logits) == 1 else logits[1]
+        expected = f"as many labels as the model has logits, {found}"
+        raise ConfigError("model.tasks", ", ".join(tasks), expected)
+
+
 def task_labels(tasks: Sequence[str], labels: Sequence[str]) -> TaskLabels:
     """Find the labels of a model's tasks.
 
