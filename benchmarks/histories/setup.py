@@ -68,7 +68,7 @@ ABLATION: Final = "DIN, mean instead of attention"
 RECURRENT: Final = "DIEN"
 
 VARIANTS: Final = (
-    Variant(ATTENTION, "din-small"),
+    Variant(ATTENTION, "din-small", {"model.softmax": "true"}),
     Variant(ABLATION, "din-small", {"model.attention": "false"}),
     Variant(RECURRENT, "dien-small"),
 )
@@ -78,7 +78,7 @@ COMMON: Final = {
     "batch_size": "1024",
     "epochs": "3",
     "tables.kind": "adam",
-    "tables.lr": "0.002",
+    "tables.lr": "0.001",
     "tables.eps": "1e-8",
     "tables.weight_decay": "1e-5",
     "dense.kind": "adam",
