@@ -121,6 +121,12 @@ def _shorten(text: bytes, limit: int = 40) -> bytes:
     return text if len(text) <= limit else text[:limit] + b"..."
 
 
+def none_accepted(source: Path, count: int, first: Rejection) -> DataError:
+    """Return the error of a source whose ``count`` rows were all rejected."""
+    reason = f"all {count} rows were rejected; first: {first.detail}"
+    return DataError(source, reason, line=first.line, column=first.column or None)
+
+
 class RejectionLog:
     r"""Writes rejected rows to ``rejected.tsv`` (made when the first one comes) and counts them.
 

@@ -27,7 +27,7 @@ from hotrow.layers.cross import CrossNetwork, cross_flop, cross_parameters
 from hotrow.layers.mlp import MLP, mlp_flop, mlp_parameters
 from hotrow.models.base import ModelConfig, RankingModel, input_fields
 from hotrow.models.checks import common_width, require_positive, require_widths
-from hotrow.models.paper_inputs import mlperf_dcnv2
+from hotrow.models.paper_inputs import dcnv2_inputs
 from hotrow.models.registry import register, register_preset
 from hotrow.types import Batch, Inputs
 
@@ -131,7 +131,7 @@ class DCNv2(RankingModel):
         return logits
 
 
-@register_preset("dcnv2-mlperf", model="dcnv2", inputs=mlperf_dcnv2)
+@register_preset("dcnv2-mlperf", model="dcnv2", inputs=dcnv2_inputs)
 def dcnv2_mlperf(inputs: Inputs) -> DCNv2Config:
     """Size MLPerf's model: D 128, 512-256-128, 3 crosses of rank 512, 1024-1024-512-256-1."""
     return DCNv2Config(

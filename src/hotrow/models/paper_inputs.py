@@ -51,14 +51,14 @@ def ncf_inputs() -> Inputs:
 
 
 def wide_deep_inputs() -> Inputs:
-    """Return the inputs of DeepRecSys' Wide & Deep: 512 dense features, 27 tables of 1M rows."""
+    """Return Wide & Deep's inputs in DeepRecSys: 512 dense features, 27 tables of 1M rows."""
     return _tables([1_000_000] * 27)
 
 
 def mt_wide_deep_inputs() -> Inputs:
-    """Return those of its multi-task one: 512 dense features, 41 tables of 500k and 2 of 5M rows.
+    """Return multi-task Wide & Deep's: 512 dense features, 41 tables of 500k and 2 of 5M rows, in DeepRecSys.
 
-    It learns one task unless told otherwise; here there are two labels.
+    Its code learns one task unless told otherwise; here there are two labels.
     """
     return replace(_tables([500_000] * 41 + [5_000_000] * 2), tasks=("click", "like"))
 
@@ -80,8 +80,8 @@ def movielens_1m() -> Inputs:
     )
 
 
-def mlperf_dcnv2() -> Inputs:
-    """Return MLPerf's inputs: 13 dense features, 26 bags of 214 ids in all, 204M rows."""
+def dcnv2_inputs() -> Inputs:
+    """Return the inputs of MLPerf's DCN-v2: 13 dense features, 26 bags of 214 ids in all, 204M rows."""
     pairs = zip(MLPERF_ROWS, MLPERF_LENGTHS, strict=True)
     lists = (
         ListInput(name=f"C{i}", kind="bag", table=f"C{i}", rows=rows, length=length, pooling="sum")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, MAX_LINE_BYTES, line_blocks
 from hotrow.data.formats._delimited import Layout, parse_block
 from hotrow.data.manifest import SourceInfo
-from hotrow.data.rejections import Rejection, Rejections
+from hotrow.data.rejections import Rejection, Rejections, none_accepted
 from hotrow.errors import DataError
 
 
@@ -90,6 +90,4 @@ def _require_rows(columns: Columns) -> None:
         return
     if not columns.rejected:
         raise DataError(columns.path, "no rows in it, expected at least one")
-    first = next(iter(columns.rejected[0]))
-    reason = f"all {columns.source_info().rejected} rows were rejected; first: {first.detail}"
-    raise DataError(columns.path, reason, line=first.line, column=first.column or None)
+    raise none_accepted(columns.path, columns.source_info().rejected, next(iter(columns.rejected[0])))

@@ -14,7 +14,7 @@ from hotrow.data.formats._runs import run_starts
 from hotrow.data.formats.sequences._events import Events
 from hotrow.data.keys import integer_keys
 from hotrow.data.manifest import SourceInfo
-from hotrow.data.rejections import Rejection
+from hotrow.data.rejections import Rejection, none_accepted
 from hotrow.data.schema import KeyType
 from hotrow.errors import DataError
 
@@ -61,8 +61,7 @@ def read_lines(path: Path, key_type: KeyType) -> tuple[Events, SourceInfo, list[
         before += num_lines
     info = SourceInfo(file=str(path), rows=before - len(rejected), rejected=len(rejected))
     if not info.rows:
-        reason = f"all {before} rows were rejected; first: {rejected[0].detail}"
-        raise DataError(path, reason, line=rejected[0].line)
+        raise none_accepted(path, before, rejected[0])
     return (
         _by_user(path, np.concatenate(users), np.concatenate(items), np.concatenate(line_numbers)),
         info,
