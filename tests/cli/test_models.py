@@ -51,7 +51,7 @@ def test_text_has_a_line_for_each_preset() -> None:
         ("dlrm-rmc3", ["643.2M", "2.4 GiB", "6.4MFLOP", "25.0 KiB", "250"]),
         ("ncf-paper", ["21.7M", "82.0 MiB", "295.0kFLOP", "1.0 KiB", "288"]),
         ("wide-deep-paper", ["866.1M", "3.2 GiB", "4.1MFLOP", "3.4 KiB", "1195"]),
-        ("mt-wide-deep", ["978.8M", "3.6 GiB", "5.6MFLOP", "5.4 KiB", "1012"]),  # of two tasks
+        ("mt-wide-deep-paper", ["978.8M", "3.6 GiB", "5.6MFLOP", "5.4 KiB", "1012"]),  # of two tasks
         ("din-paper", ["675.2M", "2.5 GiB", "144.7kFLOP", "32.5 KiB", "4.35"]),
         ("dien-paper", ["976.4M", "3.6 GiB", "4.9MFLOP", "11.6 KiB", "413"]),
     ],

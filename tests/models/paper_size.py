@@ -18,7 +18,7 @@ from typing import Any
 
 PAPER_SIZES = (
     *("dlrm-rmc1", "dlrm-rmc2", "dlrm-rmc3", "ncf-paper"),
-    *("wide-deep-paper", "mt-wide-deep", "din-paper", "dien-paper"),
+    *("wide-deep-paper", "mt-wide-deep-paper", "din-paper", "dien-paper"),
 )
 """The eight models of DeepRecSys at its sizes."""
 

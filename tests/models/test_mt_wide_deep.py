@@ -8,14 +8,14 @@ from tests.models.planted import INPUTS, WITH_LISTS, accuracy, added, crossed, d
 
 from hotrow.errors import ConfigError
 from hotrow.models import MTWideDeep, MTWideDeepConfig, preset
-from hotrow.models.mt_wide_deep import mt_wide_deep, mt_wide_deep_small
+from hotrow.models.mt_wide_deep import mt_wide_deep_paper, mt_wide_deep_small
 from hotrow.types import Batch, Inputs
 
 TASKS = ("click", "like", "share")
 
 
 def test_paper_sizes() -> None:
-    config = mt_wide_deep(replace(WITH_LISTS, tasks=TASKS))
+    config = mt_wide_deep_paper(replace(WITH_LISTS, tasks=TASKS))
     assert config.tasks == TASKS
     assert config.shared_sizes == (3 + 5 * 32, 1024, 512)
     assert config.tower_sizes == (512, 256, 128, 1)
@@ -47,7 +47,7 @@ def test_towers_learn_a_rule_each() -> None:
     assert accuracy("mt-wide-deep", config, two_rules, steps=100) > 0.93
 
 
-@pytest.mark.parametrize("name", ["mt-wide-deep", "mt-wide-deep-small", "esmm-paper", "esmm-small"])
+@pytest.mark.parametrize("name", ["mt-wide-deep-paper", "mt-wide-deep-small", "esmm-paper", "esmm-small"])
 def test_one_label_is_too_few(name: str) -> None:
     with pytest.raises(
         ConfigError, match=f"model: got '{name}', expected data with two labels or more; models"

@@ -36,7 +36,7 @@ def test_mlperf() -> None:
 
 def test_published_multi_task_sizes_come_out_for_one_task() -> None:
     """The published figure is for one task; each further one adds a tower."""
-    config = preset("mt-wide-deep", paper_inputs("mt-wide-deep"))
+    config = preset("mt-wide-deep-paper", paper_inputs("mt-wide-deep-paper"))
     facts, one = config.facts(), replace(config, tasks=config.tasks[:1]).facts()
     tower = 2 * (512 * 256 + 256 * 128 + 128)
     assert facts.table_bytes / 1e9 == pytest.approx(3.90, abs=0.005)

@@ -89,14 +89,16 @@ class MTWideDeep(RankingModel):
         return beside(*(tower(h_BH) for tower in self.towers)).squeeze(1)
 
 
-@register_preset("mt-wide-deep", model="mt-wide-deep", inputs=mt_wide_deep_inputs)
-def mt_wide_deep(inputs: Inputs) -> MTWideDeepConfig:
+@register_preset("mt-wide-deep-paper", model="mt-wide-deep", inputs=mt_wide_deep_inputs)
+def mt_wide_deep_paper(inputs: Inputs) -> MTWideDeepConfig:
     """Size as DeepRecSys: D 32, 1024-512 shared, 256-128-1 for each task."""
     require_two_labels(inputs)
     return MTWideDeepConfig(**input_fields(inputs, 32, tasks=None))
 
 
-@register_preset("mt-wide-deep-small", model="mt-wide-deep", inputs=mt_wide_deep_inputs)
+@register_preset(
+    "mt-wide-deep-small", model="mt-wide-deep", inputs=mt_wide_deep_inputs, aliases=("mt-wide-deep",)
+)
 def mt_wide_deep_small(inputs: Inputs) -> MTWideDeepConfig:
     """Size for small data and tests: D 16, 128-64 shared, 32-1 for each task."""
     require_two_labels(inputs)
