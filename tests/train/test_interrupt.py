@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from pathlib import Path
 
 import pytest
+from tests.train.runs import PressAt, metrics_lines
 
 from hotrow.data.dataset import Dataset
-from hotrow.train import Listener, Recipe, train_model
+from hotrow.train import Recipe, train_model
 from hotrow.train.interrupt import StopRequestedError, deferred_interrupt
 
 
@@ -49,23 +49,8 @@ def test_in_another_thread_nothing_is_installed() -> None:
     assert requested == [False]
 
 
-class _PressAt(Listener):
-    """Presses Ctrl-C after a number of steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def on_step(self, samples: int) -> None:
-        self.left -= 1
-        if self.left == 0:
-            signal.raise_signal(signal.SIGINT)
-
-
 def _outcome(run: Path) -> tuple[bytes, list[dict[str, object]]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    times = ("seconds", "samples_per_second")
-    kept = [{key: value for key, value in line.items() if key not in times} for line in lines]
-    return (run / "model" / "tables.safetensors").read_bytes(), kept
+    return (run / "model" / "tables.safetensors").read_bytes(), metrics_lines(run)
 
 
 @pytest.mark.parametrize("step", [3, 9, 26], ids=["between events", "before a validation", "at the end"])
@@ -74,7 +59,7 @@ def test_ctrl_c_saves_this_very_step_and_loses_nothing(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train_model(dataset, recipe, run, listener=_PressAt(step))
+        train_model(dataset, recipe, run, listener=PressAt(step))
     assert max((run / "checkpoints").iterdir()).name == f"step-{step:09d}"
     assert not (run / "model").exists()
     train_model(dataset, recipe, run, resume=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.train.runs import metrics_lines
 
 WriteDataset = Callable[..., Path]
-TIMES = ("seconds", "samples_per_second")
 
 
 def _train_and_kill(data: Path, out: Path, points: Sequence[int]) -> list[tuple[int, int]]:
@@ -33,8 +32,7 @@ def _train_and_kill(data: Path, out: Path, points: Sequence[int]) -> list[tuple[
 
 def _outcome(run: Path) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     model = {path.name: path.read_bytes() for path in (run / "model").rglob("*") if path.is_file()}
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return model, [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+    return model, metrics_lines(run)
 
 
 def _check(data: Path, out: Path, points: Sequence[int]) -> None:

@@ -4,11 +4,11 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.train.runs import metrics_lines
 
 from hotrow.artifact import load_artifact
 from hotrow.data.dataset import Dataset
@@ -25,7 +25,6 @@ from hotrow.train import Listener, Recipe, RunFolder, TrainReport, _tensors, cha
 from hotrow.train import checkpoint as checkpoint_module
 
 WriteDataset = Callable[..., Path]
-TIMES = ("seconds", "samples_per_second")
 
 
 def _model(run: Path) -> dict[str, bytes]:
@@ -33,12 +32,6 @@ def _model(run: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(run)): path.read_bytes() for path in (run / "model").rglob("*") if path.is_file()
     }
-
-
-def _lines(run: Path) -> list[dict[str, Any]]:
-    """Return metrics.jsonl without what depends on the machine's speed."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
 
 
 def test_a_run_leaves_what_is_documented(tmp_path: Path, dataset: Dataset, recipe: Recipe) -> None:
@@ -52,7 +45,7 @@ def test_a_run_leaves_what_is_documented(tmp_path: Path, dataset: Dataset, recip
     assert (report.validation.rows, report.test.rows) == (150, 150)
     assert report.samples_per_second == pytest.approx(1600 / report.seconds)
     assert not report.stopped_early
-    lines = _lines(run)
+    lines = metrics_lines(run)
     assert [line["kind"] for line in lines].count("train") == 7
     assert lines[-1]["kind"] == "final"
     assert lines[-1]["test"] == report.test.to_mapping()
@@ -65,7 +58,7 @@ def test_the_best_weights_are_exported(tmp_path: Path, dataset: Dataset, recipe:
         recipe, {"dense.lr": "0.05", "tables.lr": "0.5", "epochs": "4", "schedule.decay": "constant"}
     )
     report = train_model(dataset, wild, tmp_path / "run")
-    lines = [line for line in _lines(tmp_path / "run") if line["kind"] == "validation"]
+    lines = [line for line in metrics_lines(tmp_path / "run") if line["kind"] == "validation"]
     best = min(lines, key=lambda line: float(line["validation"]["log_loss"]))
     assert report.best_step == best["step"] < report.steps
     assert report.validation is not None
@@ -90,7 +83,7 @@ def test_the_same_seed_gives_the_same_bits(
         train_model(dataset, recipe, tmp_path / name)
         torch.rand(3), random.random()  # what else a process draws has no influence
     assert _model(tmp_path / "a") == _model(tmp_path / "b")
-    assert _lines(tmp_path / "a") == _lines(tmp_path / "b")
+    assert metrics_lines(tmp_path / "a") == metrics_lines(tmp_path / "b")
     train_model(dataset, change(recipe, {"seed": "1"}), tmp_path / "c")
     assert _model(tmp_path / "a") != _model(tmp_path / "c")
 
@@ -117,7 +110,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(
         train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(steps, RuntimeError("stop")))
     train_model(dataset, recipe, tmp_path / "run", resume=True)
     assert _model(tmp_path / "run") == _model(tmp_path / "whole")
-    assert _lines(tmp_path / "run") == _lines(tmp_path / "whole")
+    assert metrics_lines(tmp_path / "run") == metrics_lines(tmp_path / "whole")
 
 
 def test_a_resume_that_skips_a_broken_checkpoint_is_exact_too(
@@ -133,7 +126,7 @@ def test_a_resume_that_skips_a_broken_checkpoint_is_exact_too(
     assert "skipped a broken checkpoint" in caplog.text
     assert newest.name in caplog.text
     assert _model(run) == _model(tmp_path / "whole")
-    assert _lines(run) == _lines(tmp_path / "whole")
+    assert metrics_lines(run) == metrics_lines(tmp_path / "whole")
 
 
 def test_resuming_only_broken_checkpoints_is_refused(
@@ -165,7 +158,7 @@ def test_a_run_is_started_resumed_or_replaced_only_as_asked(
     other = change(recipe, {"seed": "3"})
     train_model(dataset, other, tmp_path / "run", overwrite=True)
     assert RunFolder(tmp_path / "run").read_recipe() == other
-    assert len([line for line in _lines(tmp_path / "run") if line["kind"] == "final"]) == 1
+    assert len([line for line in metrics_lines(tmp_path / "run") if line["kind"] == "final"]) == 1
 
 
 def test_a_diverged_run_keeps_its_last_checkpoint(tmp_path: Path, dataset: Dataset, recipe: Recipe) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.train.heads import LABELS, user_schema
+from tests.train.runs import PressAt, metrics_lines
 
 from hotrow.data.dataset import Dataset
 from hotrow.data.schema import ListFeature
-from hotrow.train import Listener, RunFolder, make_recipe, train_model
+from hotrow.train import RunFolder, make_recipe, train_model
 
 WriteDataset = Callable[..., Path]
 SETTINGS = {
@@ -35,40 +34,23 @@ def histories(tmp_path: Path, write_dataset: WriteDataset) -> Dataset:
     return Dataset.open(write_dataset(tmp_path / "data", schema=replace(schema, lists=(history,))))
 
 
-class _PressAfter(Listener):
-    """Presses Ctrl-C after a number of steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def on_step(self, samples: int) -> None:
-        self.left -= 1
-        if self.left == 0:
-            signal.raise_signal(signal.SIGINT)
-
-
-def _lines(run: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines]
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, histories: Dataset, preset: str) -> None:
     recipe = make_recipe(preset, histories.schema.inputs(), settings=SETTINGS)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     report = train_model(histories, recipe, whole)
     with pytest.raises(KeyboardInterrupt):
-        train_model(histories, recipe, cut, listener=_PressAfter(6))
+        train_model(histories, recipe, cut, listener=PressAt(6))
     train_model(histories, recipe, cut, resume=True)
     for name in ("tables", "dense"):
         file = f"model/{name}.safetensors"
         assert (whole / file).read_bytes() == (cut / file).read_bytes()
-    assert _lines(whole) == _lines(cut)
+    assert metrics_lines(whole) == metrics_lines(cut)
     assert RunFolder(whole).read_report() == report
     assert report.validation is not None
     assert report.validation.ranking is not None
     assert "ndcg@3" in report.validation.ranking
-    train = [line for line in _lines(whole) if line["kind"] == "train"]
+    train = [line for line in metrics_lines(whole) if line["kind"] == "train"]
     tasks = list(recipe.model.tasks)
     assert all(list(line["tasks"]) == (tasks if len(tasks) > 1 else []) for line in train)
     assert all((line["aux_loss"] is not None) == (preset == "dien-small") for line in train)
