@@ -51,6 +51,8 @@ def test_overrides_nested_fields_from_text() -> None:
         ("steps=many", "steps", "int"),
         ("inner.kind=rmsprop", "inner.kind", "sgd or adam"),
         ("inner.widths=a,b", "inner.widths", "int"),
+        (f"steps={2**63}", "steps", "a whole number of 64 bits"),
+        (f"limit={-(2**63) - 1}", "limit", "a whole number of 64 bits"),
     ],
 )
 def test_a_bad_override_names_field_value_and_expectation(
@@ -67,6 +69,7 @@ def test_a_bad_override_names_field_value_and_expectation(
     ("mapping", "message"),
     [
         ({"unknown": 1}, "file.json.unknown"),
+        ({"steps": 1 << 63}, "file.json.steps: got 9223372036854775808, expected a whole number of 64 bits"),
         ({"inner": {"unknown": 1}}, "file.json.inner.unknown"),
         ({"steps": "3"}, "file.json.steps: got '3', expected int"),
         ({"many": [{"kind": "x"}]}, "sgd or adam"),

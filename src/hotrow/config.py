@@ -101,7 +101,7 @@ def _parse(text: str, current: object) -> object:
 
 def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, strict: bool) -> Config:
     try:
-        return msgspec.convert(mapping, cls, strict=strict)
+        config = msgspec.convert(mapping, cls, strict=strict)
     except msgspec.ValidationError as error:
         match = _MESSAGE.fullmatch(str(error))
         assert match is not None
@@ -111,6 +111,8 @@ def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, stric
             "`"
         )
         raise ConfigError(_join(where, path), value, expected or match["problem"]) from error
+    _refuse_wide_integers(to_mapping(config), where)
+    return config
 
 
 def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> None:
@@ -126,6 +128,15 @@ def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> 
                 for item in items:
                     if isinstance(item, Mapping):
                         _refuse_unknown_fields(inner, item, _join(where, key))
+
+
+def _refuse_wide_integers(mapping: Mapping[str, Any], where: str) -> None:
+    """Refuse whole numbers that no array can hold; to msgspec they are integers like others."""
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            _refuse_wide_integers(value, _join(where, key))
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(_join(where, key), value, "a whole number of 64 bits")
 
 
 def _lookup(mapping: object, path: str) -> object:

@@ -133,11 +133,20 @@ def test_columns_of_the_user_or_of_nothing_are_allowed(tmp_path: Path) -> None:
         ({"item": "age"}, "sampling.item: got 'age', expected one of .* user, hour, item"),
         ({"item": "user"}, "sampling.item: got 'user', expected another feature than sampling.user"),
         ({"negatives": -1}, "sampling.negatives: got -1, expected at least 0"),
+        ({"negatives": 10_001}, "sampling.negatives: got 10001, expected at most 10000"),
     ],
 )
 def test_wrong_settings_are_refused(dataset: Dataset, config: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         NegativeSampling(dataset, SamplingConfig(**{"negatives": 1, **config}), seed=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("found", [ITEMS, -1, 2**31 - 1, -(2**31)])
+def test_an_id_outside_its_table_is_told(tmp_path: Path, found: int) -> None:
+    block = choices()
+    block.ids[70, 2] = found
+    with pytest.raises(DataError, match=rf"train, column item: holds id {found}, its table has {ITEMS} rows"):
+        NegativeSampling(write_choices(tmp_path / "d", block), SamplingConfig(negatives=1), seed=0)
 
 
 def _with_negatives(block: EncodedBlock) -> EncodedBlock:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,19 @@ def test_a_damaged_column_is_named(tmp_path: Path, name: str, column: Any, messa
         map_shard(file, schema, rows=3)
     assert (caught.value.file, caught.value.column) == (str(file), name)
     assert "\n" not in str(caught.value)
+
+
+def test_no_damaged_byte_is_a_defect(tmp_path: Path) -> None:
+    """Whatever byte of a shard is another, it is mapped in its shape or refused."""
+    schema, file = list_schema(more_labels=("buy",)), tmp_path / "0.arrow"
+    write_shard(file, block_of(schema, 3, some_lists(3)), schema)
+    intact = file.read_bytes()
+    for place in range(0, len(intact), 4):
+        file.write_bytes(intact[:place] + bytes([intact[place] ^ 0x81]) + intact[place + 1 :])
+        with suppress(DataError):
+            found = map_shard(file, schema, rows=3)
+            assert (found.dense.shape, found.ids.shape) == ((3, len(schema.dense)), (3, 2))
+            assert len(values_of(found.lists[0])) == 3
 
 
 @pytest.mark.parametrize("rows", [0, 4])

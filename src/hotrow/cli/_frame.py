@@ -78,6 +78,8 @@ def run(application: Callable[[], object]) -> int:
         if error.filename is None:
             return _defect()
         return _complain(f"{error.filename}: {error.strerror}")
+    except MemoryError as error:
+        return _complain(f"not enough memory ({error})")
     except Exception:  # noqa: BLE001 - the last resort of the process
         return _defect()
     if status == EXIT_INTERRUPTED:

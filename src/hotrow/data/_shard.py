@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ def map_shard(file: Path, schema: Schema, *, rows: int) -> EncodedBlock:
     shard = _Shard(file, batch, shard_schema(schema))
     dense, categorical, labels = len(schema.dense), len(schema.categorical), len(schema.labels)
     return EncodedBlock(
-        dense=shard.view("dense").reshape(rows, dense) if dense else np.empty((rows, 0), np.float32),
-        ids=shard.view("ids").reshape(rows, categorical) if categorical else np.empty((rows, 0), np.int32),
-        labels=shard.view("label") if labels == 1 else shard.view("labels").reshape(rows, labels),
+        dense=shard.view("dense", rows, dense) if dense else np.empty((rows, 0), np.float32),
+        ids=shard.view("ids", rows, categorical) if categorical else np.empty((rows, 0), np.int32),
+        labels=shard.view("label", rows) if labels == 1 else shard.view("labels", rows, labels),
         lists=tuple(shard.lists(feature) for feature in schema.lists),
-        groups=shard.view("group") if schema.group else None,
+        groups=shard.view("group", rows) if schema.group else None,
     )
 
 
@@ -54,7 +55,7 @@ def _read_batch(file: Path) -> Any:
             return reader.get_batch(0)
     except FileNotFoundError as error:
         raise DataError(file, "missing, expected a shard; prepare the data set again") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(file, f"not a readable Arrow file ({error}); {_REMEDY}") from error
 
 
@@ -72,10 +73,16 @@ class _Shard:
         self._batch = batch
         self._expected = expected
 
-    def view(self, name: str) -> NDArray[Any]:
-        """Return the values of a column of numbers, or of lists of a fixed number of them."""
+    def view(self, name: str, *shape: int) -> NDArray[Any]:
+        """Return the values of a column of numbers, or of lists of a fixed number of them, in a shape."""
         column = self._column(name)
-        return self._numbers(name, column.flatten() if pa.types.is_fixed_size_list(column.type) else column)
+        self._validate(name, column, full=False)  # that no buffer is too short: nothing is read
+        values = column.flatten() if pa.types.is_fixed_size_list(column.type) else column
+        if len(values) != math.prod(shape):
+            raise DataError(
+                self._file, f"{len(values)} values, expected {math.prod(shape)}; {_REMEDY}", column=name
+            )
+        return self._numbers(name, values).reshape(shape)
 
     def lists(self, feature: ListFeature) -> EncodedList:
         """Return a list feature, with its weights if it has any."""
@@ -93,14 +100,17 @@ class _Shard:
     def _list_view(self, name: str) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
         """Return the flat values, and each row's start and length in them, known to lie within."""
         column = self._column(name)
-        try:
-            column.validate(full=True)  # reads all offsets and sizes: a millisecond for a million rows
-        except pa.ArrowInvalid as error:
-            raise DataError(self._file, f"not usable ({error}); {_REMEDY}", column=name) from error
+        self._validate(name, column, full=True)  # reads all offsets and sizes: 1 ms for a million rows
         if column.null_count:
             raise DataError(self._file, f"{column.null_count} nulls, expected none; {_REMEDY}", column=name)
         starts, lengths = self._numbers(name, column.offsets), self._numbers(name, column.sizes)
         return self._numbers(name, column.values), starts, lengths
+
+    def _validate(self, name: str, column: Any, *, full: bool) -> None:
+        try:
+            column.validate(full=full)
+        except pa.ArrowException as error:
+            raise DataError(self._file, f"not usable ({error}); {_REMEDY}", column=name) from error
 
     def _column(self, name: str) -> Any:
         kind = self._expected.field(name).type

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 
+from hotrow.data._intact import require_intact
 from hotrow.data._order import Order, Sequential, Shuffled
 from hotrow.data._prefetch import Prefetch
 from hotrow.data.dataset import Dataset
@@ -99,6 +100,7 @@ class Loader:
         self._expansion = expansion
         self._shards = dataset.shards(split)
         self._schema = dataset.schema
+        self._place = dataset.path / split
         self.labels = dataset.schema.labels
         available = dataset.rows(split)
         self.available = min(available, self.config.max_rows or available)
@@ -141,6 +143,7 @@ class Loader:
             runs = order.fill(position, block)
             if self._schema.lists:
                 batch = replace(batch, lists=to_jagged(runs))
+            require_intact(batch, self._schema, self._place)
             if self._expansion is not None:
                 batch = self._expansion(batch, epoch=epoch, number=position // size)
             yield batch

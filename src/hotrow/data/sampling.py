@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hotrow.data._dependence import columns_of_item
+from hotrow.data._intact import require_ids
 from hotrow.data._slices import flat_indices
 from hotrow.data._unchosen import UnchosenItems
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
@@ -30,6 +31,10 @@ from hotrow.types import Batch, Jagged
 
 _STREAM = 0x6E65_6761
 """Keeps the random numbers apart from those of the rows' order, which have the same seed and epoch."""
+
+
+MAX_NEGATIVES = 10_000
+"""Of each row: all of them are in memory at once, with what the row is beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,8 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         if self.negatives < 0:
             raise ConfigError("sampling.negatives", self.negatives, "at least 0")
+        if self.negatives > MAX_NEGATIVES:
+            raise ConfigError("sampling.negatives", self.negatives, f"at most {MAX_NEGATIVES}")
 
 
 class NegativeSampling:
@@ -67,7 +74,7 @@ class NegativeSampling:
     Raises:
         ConfigError: there is no such feature; the training split has negatives of its own, or a column
             besides ``item`` that depends on the item, so that it would be wrong beside another item.
-        DataError: a user has chosen every item there is.
+        DataError: a user has chosen every item there is, or a shard was altered.
     """
 
     def __init__(self, dataset: Dataset, config: SamplingConfig, *, seed: int) -> None:
@@ -78,6 +85,7 @@ class NegativeSampling:
             raise ConfigError("sampling.item", config.item, "another feature than sampling.user")
         _require_positives(shards, dataset, config)
         ids_RF = np.concatenate([shard.ids for shard in shards])
+        require_ids(ids_RF, dataset.schema, dataset.path / "train")
         self._unchosen = UnchosenItems(ids_RF[:, self._user], ids_RF[:, self._item], least=RESERVED_IDS)
         full = self._unchosen.without_choice()
         if full is not None:

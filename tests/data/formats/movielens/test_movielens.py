@@ -208,6 +208,7 @@ def test_malformed_lines_are_kept_with_file_and_line(write_movielens: WriteMovie
         ("likes", {"split": "leave_one_out"}, r"split: got 'leave_one_out', expected random"),
         ("likes", {"split": "random", "like_at": 3}, r"like_at: got 3, expected 4, the rating from which"),
         ("ml-1m", {"split": "random", "history": 5}, r"split: got 'random', expected time or leave_one_out"),
+        ("ml-1m", {"like_at": float("nan")}, r"like_at: got nan, expected a rating"),
         ("ml-1m", {"history": -1}, r"history: got -1, expected a number of movies"),
         ("ml-1m", {"eval_negatives": 0}, r"eval_negatives: got 0, expected at least 1"),
         ("ml-1m", {"seed": -1}, r"seed: got -1, expected at least 0"),
@@ -225,6 +226,20 @@ def test_options_that_do_not_fit(
 def test_more_negatives_than_there_are_unseen_items(write_movielens: WriteMovieLens) -> None:
     with pytest.raises(DataError, match=r"ratings.dat: user \d+ has interacted with all but \d+ of 40 items"):
         read(write_movielens("ml-1m"), task="implicit")
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "column"),
+    [
+        ("x.inter", "user_id:token\titem_id:token\trating:float\trating:float", "rating"),
+        ("interactions_like.csv", "user_id,movie_id,like,like", "like"),
+    ],
+)
+def test_a_column_that_is_there_twice(tmp_path: Path, name: str, header: str, column: str) -> None:
+    path = tmp_path / name
+    path.write_text(f"{header}\n")
+    with pytest.raises(DataError, match=rf"line 1: has 2 columns {column} in its header, expected one"):
+        read(path, split="random")
 
 
 def test_too_few_ratings_to_split(tmp_path: Path) -> None:

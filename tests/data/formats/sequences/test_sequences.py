@@ -195,7 +195,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
 
 def test_malformed_lines_are_kept_with_line_and_reason(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    path.write_bytes(b"1 2 3 4 5\n2 3 x1 4\n\n3\n4 1.5 2\n5 8 9\r\n" + b"6 " + b"9" * 19 + b" 3\n")
+    path.write_bytes(b"1 2 3 4 5\n2 3 x1 4\n\n3\n4 1.5 2\n5 8 9\r\n" + b"6 %d 3\n" % (2**63 - 1))
     splits = read(path, eval_negatives=1)
     (source,) = splits.sources
     assert (source.rows, source.rejected) == (2, 5)
@@ -205,7 +205,7 @@ def test_malformed_lines_are_kept_with_line_and_reason(tmp_path: Path) -> None:
         (3, "items", b""),
         (4, "items", b"3"),
         (5, "integer", b"4 1.5 2"),
-        (7, "integer", b"6 " + b"9" * 19 + b" 3"),
+        (7, "integer", b"6 %d 3" % (2**63 - 1)),
     ]
     assert found[0].detail == "found 'x1', expected an integer of at most 18 digits, or ids=text"
     assert found[2].detail == "found 1 ids, expected a user and at least one item"
@@ -263,6 +263,7 @@ def test_files_that_do_not_do(tmp_path: Path, text: str, options: dict[str, Any]
         ('{"1": [-1]}', r"items.json: found attribute -1 of item '1', expected a whole number from 0 on"),
         ('{"a": [1]}', r"items.json: found item 'a', expected a whole number, or ids=text"),
         ('{"1": [1], "01": [2]}', r"items.json: an item is there twice"),
+        ('{"--1": [1]}', r"items.json: found item '--1', expected a whole number, or ids=text"),
         ("{}", r"items.json: has no items"),
         ("\xff", r"items.json: .*; expected a JSON object"),
     ],
@@ -288,6 +289,11 @@ def test_sources_that_do_not_do(tmp_path: Path) -> None:
 def test_options_out_of_range(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"{name}: got 0, expected at least 1"):
         from_mapping(SequenceOptions, {name: 0})
+
+
+def test_more_negatives_than_fit_in_memory() -> None:
+    with pytest.raises(ConfigError, match=r"negatives: got 10001, expected at most 10000"):
+        SequenceOptions(negatives=10_001)
 
 
 def test_it_is_known_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hotrow.data.formats._columns import Columns, first_cells, read_columns
@@ -53,7 +54,7 @@ def atomic_fields(path: Path, known: dict[str, Field]) -> tuple[Field, ...]:
         known: what to read of it, by name; other columns are skipped.
 
     Raises:
-        DataError: a column has no type.
+        DataError: a column has no type, or is there twice.
     """
     fields = []
     for cell in first_cells(path, "\t"):
@@ -61,6 +62,7 @@ def atomic_fields(path: Path, known: dict[str, Field]) -> tuple[Field, ...]:
         if not colon:
             raise DataError(path, f"found {cell!r}, expected a header of name:type columns", line=1)
         fields.append(known.get(name, Field(name, "skip")))
+    _refuse_repeated(path, fields)
     return tuple(fields)
 
 
@@ -73,6 +75,15 @@ def require_columns(path: Path, fields: tuple[Field, ...], names: tuple[str, ...
     for name in names:
         if all(field.name != name or field.kind == "skip" for field in fields):
             raise DataError(path, f"has no column {header.format(name)} in its header", line=1)
+
+
+def _refuse_repeated(path: Path, fields: Sequence[Field]) -> None:
+    names = [field.name for field in fields if field.kind != "skip"]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(
+                path, f"has {names.count(name)} columns {name} in its header, expected one", line=1
+            )
 
 
 def _layout(path: Path, kind: Kind) -> Layout:
@@ -93,5 +104,6 @@ def _read_likes(path: Path, like_at: float) -> tuple[Interactions, Columns]:
     known = {field.name: field for field in _LIKES}
     fields = tuple(known.get(name, Field(name, "skip")) for name in names)
     require_columns(path, fields, tuple(known), "{}")
+    _refuse_repeated(path, fields)
     columns = read_columns(path, Layout(fields, ",", header=True))
     return Interactions(path, columns["user_id"], columns["movie_id"], columns["like"] == 1, None), columns

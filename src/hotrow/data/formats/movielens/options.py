@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,8 @@ class MovieLensOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.like_at):
+            raise ConfigError("like_at", self.like_at, "a rating")
         if self.history < 0:
             raise ConfigError("history", self.history, "a number of movies, or 0 for no history")
         if self.eval_negatives < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hotrow.data.keys import integer_keys, text_keys
 from hotrow.data.manifest import SourceInfo
 from hotrow.data.schema import KeyType
 from hotrow.errors import DataError
+
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 NO_ATTRIBUTE = integer_keys(np.array([-1]))[0]
 """Key of the first attribute of an item that has none, so that histories stay aligned."""
@@ -77,7 +80,7 @@ def read_attributes(path: Path, key_type: KeyType) -> tuple[Attributes, SourceIn
 
 def _integer_items(path: Path, items: list[str]) -> NDArray[np.uint64]:
     for item in items:
-        if not (item.isascii() and item.lstrip("-").isdigit() and len(item) <= 18):
+        if not _WHOLE.fullmatch(item):
             raise DataError(path, f"found item {item!r}, expected a whole number, or ids=text")
     return integer_keys(np.array([int(item) for item in items], dtype=np.int64))
 

@@ -93,7 +93,7 @@ def _tokens(block: LineBlock, key_type: KeyType) -> _Tokens:
     starts, ends, lines = starts[present], separators[present], lines[present]
     if key_type == "integer":
         values, is_wrong = read_cells(cells, starts, ends, "integer")
-        keys = integer_keys(values)
+        keys = integer_keys(np.where(is_wrong, 0, values))
     else:
         keys, is_wrong = read_cells(cells, starts, ends, "text")
     return _Tokens(keys, is_wrong, lines, starts, ends)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hotrow.data.sampling import MAX_NEGATIVES
 from hotrow.errors import ConfigError
 
 
@@ -37,3 +38,5 @@ class SequenceOptions:
             value = getattr(self, name)
             if value is not None and value < minimum:
                 raise ConfigError(name, value, f"at least {minimum}")
+        if self.negatives > MAX_NEGATIVES:
+            raise ConfigError("negatives", self.negatives, f"at most {MAX_NEGATIVES}")
