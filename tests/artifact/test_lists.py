@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.artifact.conftest import reseal
 from tests.data.lists import list_schema
 
+from hotrow.artifact import Artifact, load_artifact, save_artifact
 from hotrow.artifact import artifact as artifact_module
-from hotrow.artifact import load_artifact, save_artifact
+from hotrow.data.encoder import listed_ids
 from hotrow.data.raw import RawBlock, RawList
 from hotrow.data.schema import RESERVED_IDS
 from hotrow.data.vocabulary import Vocabulary, vocabulary_path
@@ -69,6 +71,26 @@ def test_batches_do_not_show(listed: Path, monkeypatch: pytest.MonkeyPatch, coun
     assert artifact.score_tasks(rows(count)).tolist() == whole[:, None].tolist()
     monkeypatch.setattr(artifact_module, "BATCH_ROWS", 6)
     np.testing.assert_allclose(artifact.score(rows(count)), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("most", [1, 9, 100_000])
+def test_long_lists_come_in_small_batches(listed: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    artifact, block = load_artifact(listed), rows(20)
+    whole, counts = artifact.score(block), listed_ids(block, artifact.schema)
+    sizes: list[int] = []
+    score_batch = Artifact._score_batch
+
+    def noted(self: Artifact, part: RawBlock) -> NDArray[np.float32]:
+        ids = int(listed_ids(part, artifact.schema).sum())
+        assert ids <= most or len(part) == 1
+        sizes.append(len(part))
+        return score_batch(self, part)
+
+    monkeypatch.setattr(artifact_module, "BATCH_LISTED", most)
+    monkeypatch.setattr(Artifact, "_score_batch", noted)
+    np.testing.assert_allclose(artifact.score(block), whole, rtol=1e-5)
+    assert sum(sizes) == 20
+    assert len(sizes) == 1 if counts.sum() <= most else len(sizes) > 1
 
 
 def test_lists_and_their_weights_matter(listed: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_name_that_is_no_part_of_an_address_is_refused(scorer: Any, name: str)
         RankingService(name, scorer, Limits())
 
 
-@pytest.mark.parametrize("field", ["max_body_bytes", "max_rows", "max_pending"])
+@pytest.mark.parametrize("field", ["max_body_bytes", "max_rows", "max_listed_ids", "max_pending"])
 def test_limits_are_positive(field: str) -> None:
     with pytest.raises(ConfigError, match=f"limits.{field}: got 0, expected at least 1"):
         Limits(**{field: 0})

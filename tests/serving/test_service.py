@@ -183,6 +183,20 @@ def test_all_tasks_are_answered(artifact: Artifact) -> None:
     assert json.loads(service.rank(json.dumps({"candidates": []}).encode()))["ranking"] == []
 
 
+@pytest.mark.parametrize(("candidates", "allowed"), [(3, True), (4, False)])
+def test_ids_of_lists_are_bounded_over_all_rows(artifact: Artifact, candidates: int, allowed: bool) -> None:
+    length = artifact.schema.lists[0].max_length
+    service = RankingService("films", artifact, Limits(max_listed_ids=3 * length))
+    context = {"history": list(range(length + 7))}
+    body = json.dumps({"context": context, "candidates": [{}] * candidates}).encode()
+    if allowed:
+        assert len(json.loads(service.rank(body))["ranking"]) == candidates
+        return
+    expected = f"candidates: {4 * length} ids in lists of all rows together, at most {3 * length} are allowed"
+    with pytest.raises(RequestError, match=expected):
+        service.rank(body)
+
+
 def test_a_shared_history_is_read_once(artifact: Artifact) -> None:
     history = list(range(200))
     (shared, _) = artifact.block([{"item": item, "history": history} for item in range(50)]).lists

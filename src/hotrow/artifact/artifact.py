@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hotrow.data.encoder import Encoder
+from hotrow.data.encoder import Encoder, listed_ids
 from hotrow.data.formats import RowReader, reader_of
 from hotrow.data.jagged import to_jagged
 from hotrow.data.raw import RawBlock
@@ -23,6 +23,9 @@ from hotrow.types import Batch
 
 BATCH_ROWS = 4096
 """Rows scored at a time: enough to fill the cores, little enough to stay in their caches."""
+
+BATCH_LISTED = 1 << 20
+"""Ids of list features scored at a time, but for a row that has more: they take memory, not rows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,9 +97,14 @@ class Artifact:
             (B, K) float32 in [0, 1].
         """
         scores = np.empty((len(block), len(self.config.tasks)), dtype=np.float32)
-        for start in range(0, len(block), BATCH_ROWS):
-            part = block.take(slice(start, start + BATCH_ROWS))
-            scores[start : start + BATCH_ROWS] = self._score_batch(part)
+        listed = np.cumsum(listed_ids(block, self.schema))
+        start = 0
+        while start < len(block):
+            before = listed[start - 1] if start else 0
+            full = int(np.searchsorted(listed, before + BATCH_LISTED, side="right"))
+            stop = min(max(full, start + 1), start + BATCH_ROWS)
+            scores[start:stop] = self._score_batch(block.take(slice(start, stop)))
+            start = stop
         return scores
 
     def _score_batch(self, block: RawBlock) -> NDArray[np.float32]:

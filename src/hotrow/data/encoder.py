@@ -181,6 +181,14 @@ def _encode_list(rows: RawList, feature: ListFeature, encoder: FeatureEncoder) -
     return EncodedList(encoder.encode(rows.keys[kept]), starts, rows.lengths, weights)
 
 
+def listed_ids(block: RawBlock, schema: Schema) -> NDArray[np.int64]:
+    """Return how many ids of list features each row has once its lists are cut, (B,)."""
+    counts = np.zeros(len(block), dtype=np.int64)
+    for rows, feature in zip(block.lists, schema.lists, strict=True):
+        counts += np.minimum(rows.lengths, feature.max_length)
+    return counts
+
+
 def cut_lists(rows: RawList, max_length: int) -> RawList:
     """Return lists of at most ``max_length`` ids: the last ones."""
     lengths = np.minimum(rows.lengths, max_length)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data.encoder import listed_ids
 from hotrow.data.raw import RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, DataError, RequestError
@@ -146,10 +147,19 @@ class RankingService:
         if not rows:
             return np.zeros((0, len(self._scorer.tasks)), dtype=np.float32)
         try:
-            scores = self._scorer.score_tasks(self._scorer.block(rows))
+            block = self._scorer.block(rows)
+            self._require_few_ids(block, place)
+            scores = self._scorer.score_tasks(block)
         except DataError as error:
             raise RequestError(str(error).replace("rows", place, 1)) from error
         bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if bad.size:
             raise RequestError(f"{place}[{bad[0]}]: its score is not a finite number; are its values?")
         return scores
+
+    def _require_few_ids(self, block: RawBlock, place: str) -> None:
+        count, most = int(listed_ids(block, self._scorer.schema).sum()), self._limits.max_listed_ids
+        if count > most:
+            raise RequestError(
+                f"{place}: {count} ids in lists of all rows together, at most {most} are allowed"
+            )
