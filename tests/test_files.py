@@ -106,3 +106,17 @@ def test_json_and_checksums(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.touch()
     assert sha256_file(empty).startswith("e3b0c44298fc1c14")
+
+
+def test_the_slower_of_two_writers_replaces_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+
+    def write_slowly() -> None:
+        with atomic_folder(target) as folder:
+            (folder / "mine").write_text("late")
+            target.mkdir()
+            (target / "theirs").write_text("early")
+
+    with pytest.raises(OutputExistsError, match=r"--overwrite"):
+        write_slowly()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]

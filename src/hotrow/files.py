@@ -47,8 +47,7 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     target = target.absolute()
     with storage_errors(target):
         _remove_abandoned(target)
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
-        raise OutputExistsError(target, "choose another folder or pass --overwrite")
+    _require_free(target, overwrite=overwrite)
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.parent / f".{target.name}.partial-{os.getpid()}"
@@ -56,6 +55,7 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         try:
             yield partial
             flush_tree(partial)
+            _require_free(target, overwrite=overwrite)  # another writer may have been faster
             _replace_folder(partial, target)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -122,6 +122,11 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _require_free(target: Path, *, overwrite: bool) -> None:
+    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
+        raise OutputExistsError(target, "choose another folder or pass --overwrite")
 
 
 def _replace_folder(partial: Path, target: Path) -> None:
