@@ -90,9 +90,24 @@ def test_no_state_besides_weights() -> None:
     ]
 
 
-def test_data_without_a_pair_are_refused() -> None:
-    with pytest.raises(ConfigError, match="model: got 'ncf', expected data with two categorical features"):
-        preset("ncf", replace(INPUTS, names=("user",), rows=(8,)))
+@pytest.mark.parametrize("names", [("user",), ("user", "movie", "place"), ("shop", "item", "place")])
+def test_data_without_a_pair_are_refused(names: tuple[str, ...]) -> None:
+    expected = (
+        "model: got 'ncf', expected data with two categorical features, or `user` and `item` among them"
+    )
+    with pytest.raises(ConfigError, match=expected):
+        preset("ncf", replace(INPUTS, names=names, rows=(8, 12, 5)[: len(names)]))
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"), [(("place", "item", "user"), (2, 1, 2, 1)), (("shop", "film"), (0, 1, 0, 1))]
+)
+def test_user_and_item_go_by_name_or_are_the_only_two(
+    names: tuple[str, ...], columns: tuple[int, ...]
+) -> None:
+    config = preset("ncf", replace(INPUTS, names=names, rows=(8, 12, 5)[: len(names)]))
+    assert isinstance(config, NCFConfig)
+    assert config.columns == columns
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,17 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, dataset: Dat
         assert whole.read_bytes() == cut.read_bytes()
 
 
+def test_choices_alone_are_not_learnt_from(tmp_path: Path, dataset: Dataset) -> None:
+    recipe = make_recipe(
+        "dlrm-small", dataset.schema.inputs(), settings=SETTINGS | {"sampling.negatives": "0"}
+    )
+    with pytest.raises(
+        ConfigError, match=r"sampling\.negatives: got 0, expected at least 1: `\w+` is 1 in every"
+    ):
+        train_model(dataset, recipe, tmp_path / "run")
+    assert not RunFolder(tmp_path / "run").path.exists()
+
+
 def test_a_refused_data_set_leaves_no_run(tmp_path: Path, dataset: Dataset) -> None:
     recipe = make_recipe("dlrm-small", dataset.schema.inputs(), settings={"sampling.negatives": "1"})
     wrong = replace(

@@ -150,6 +150,19 @@ class NegativeSampling:
         return Jagged(lists.ids[index], grown, weights)
 
 
+def require_negatives(dataset: Dataset, config: SamplingConfig) -> None:
+    """Check that a log of choices is not learnt from as though everything were chosen.
+
+    Raises:
+        ConfigError: every row of the training split is a positive, and no negatives are drawn.
+    """
+    if config.negatives or dataset.schema.more_labels:
+        return
+    if all((_labels(shard) == 1).all() for shard in dataset.shards("train")):
+        expected = f"at least 1: `{dataset.schema.label}` is 1 in every row of the training split"
+        raise ConfigError("sampling.negatives", config.negatives, expected)
+
+
 def _column(schema: Schema, field: str, name: str) -> int:
     names = [feature.name for feature in schema.categorical]
     if name not in names:

@@ -176,11 +176,11 @@ def ncf_config(inputs: Inputs, kind: Kind, *, factors: int, user: str = "", item
         inputs: of the data.
         kind: which branches.
         factors: predictive factors: 8, 16, 32 or 64 in the paper.
-        user: the user's feature; empty: the first categorical one.
-        item: the item's feature; empty: the second.
+        user: the user's feature; empty: ``user``, or the first of two categorical ones.
+        item: the item's feature; empty: ``item``, or the second of two.
 
     Raises:
-        MisfitError: there are no two categorical features.
+        MisfitError: it is not clear which two categorical features are meant.
         ConfigError: there is no such feature.
     """
     mlp = (4 * factors, 2 * factors, factors)
@@ -228,9 +228,9 @@ def _sized(
     item: str = "",
 ) -> NCFConfig:
     """Return NCF with tables of the MLP branch and of the GMF branch of the given widths."""
-    if len(inputs.names) < 2:
-        raise MisfitError("two categorical features, a user and an item")
-    user, item = user or inputs.names[0], item or inputs.names[1]
+    if not (user and item):
+        first, second = _pair(inputs.names)
+        user, item = user or first, item or second
     of_kind = {"gmf": widths[1:], "mlp": widths[:1], "neumf": widths}[kind]
     # Names and rows are those of user and item; the configuration fills them in.
     tables = tuple(TableConfig(name="", rows=1, width=width) for width in of_kind for _ in range(2))
@@ -244,3 +244,12 @@ def _sized(
         mlp=mlp,
         final=final,
     )
+
+
+def _pair(names: tuple[str, ...]) -> tuple[str, str]:
+    """Return which categorical features are the user and the item, where nobody says so."""
+    if "user" in names and "item" in names:
+        return "user", "item"
+    if len(names) != 2:
+        raise MisfitError("two categorical features, or `user` and `item` among them")
+    return names[0], names[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.data.loader import Loader, LoaderConfig
-from hotrow.data.sampling import NegativeSampling
+from hotrow.data.sampling import NegativeSampling, require_negatives
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import CheckpointError, DataError
 from hotrow.files import storage_errors
@@ -67,7 +67,7 @@ def train_model(
         OutputExistsError: ``out`` holds something, and neither ``resume`` nor ``overwrite`` is given.
         MissingFileError: there is no run to resume.
         ConfigError: a resumed run was started with another recipe or data set; names the difference. Or
-            the data set lacks what the recipe needs: a task's label, groups for a ranking metric.
+            the data set lacks what the recipe needs: a task's label, groups for a ranking metric, negatives.
         CheckpointError: no checkpoint of a resumed run is intact.
         DivergedError: the loss stopped being a finite number; the last checkpoint is kept.
         DataError: the training split is empty, or a shard cannot be read.
@@ -115,6 +115,7 @@ def _require_fit(dataset: Dataset, recipe: Recipe) -> None:
         raise DataError(dataset.path / SCHEMA_FILE, "split train has no rows to train on")
     TaskLoss(task_labels(recipe.model.tasks, dataset.schema.labels).names, recipe.train.task_weights)
     require_metric(recipe.train.validation, dataset.schema)
+    require_negatives(dataset, recipe.train.sampling)
 
 
 def build_learner(recipe: Recipe) -> Learner:

@@ -155,9 +155,9 @@ BAD = [
     ({"C1": "123456789"}, "C1", "found '123456789', expected a string of at most 8"),
     ({"history": 3}, "history", "found 3, expected a list or null"),
     ({"history": "3"}, "history", "found '3', expected a list or null"),
-    ({"history": [1, "a"]}, "history", "found 'a' in it, expected a list of a whole number of 64 bits each"),
-    ({"history": [None]}, "history", "found None in it, expected a list of a whole number"),
-    ({"genres": [""]}, "genres", "found '' in it, expected a list of text each"),
+    ({"history": [1, "a"]}, "history", "found 'a' in it, expected a whole number of 64 bits in every place"),
+    ({"history": [None]}, "history", "found None in it, expected a whole number of 64 bits in every place"),
+    ({"genres": [""]}, "genres", "found '' in it, expected text in every place"),
     ({"colour": 1}, "colour", "unknown column"),
 ]
 

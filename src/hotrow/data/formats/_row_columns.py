@@ -154,7 +154,7 @@ class _Reader:
         flat = [item for each in lists for item in each]
         keys, is_wrong = read_keys(flat, key_type)
         is_wrong |= np.fromiter((item is None or item == "" for item in flat), np.bool_, len(flat))
-        expected = f"a list of {EXPECTED_KEY[key_type].removesuffix(' or null')} each"
+        expected = f"{EXPECTED_KEY[key_type].removesuffix(' or null')} in every place"
         owner = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
         wrong = np.flatnonzero(is_wrong)
         for at in wrong[np.unique(owner[wrong], return_index=True)[1]].tolist():
