@@ -38,6 +38,7 @@ def test_it_survives_json() -> None:
         ({"model.width": "wide"}, r"model\.width: got 'wide', expected a whole number"),
         ({"model.width": "0"}, r"model\.width"),
         ({"model.top": "32,2"}, "the last of them 1"),
+        ({"model.num_dense": "-1"}, "model.num_dense: got -1, expected 3: it is the data set's"),
     ],
 )
 def test_settings_that_do_not_fit(settings: dict[str, str], message: str) -> None:

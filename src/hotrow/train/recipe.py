@@ -96,6 +96,9 @@ def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     if "width" in of_model:
         model = model.with_width(_width(of_model.pop("width")))
     model = override(model, of_model, where="model")
+    if model.num_dense != recipe.model.num_dense:
+        expected = f"{recipe.model.num_dense}: it is the data set's, not a setting"
+        raise ConfigError("model.num_dense", model.num_dense, expected)
     _require_heads(len(recipe.model.tasks), model)
     return Recipe(preset=recipe.preset, model=model, train=override(recipe.train, of_train))
 
