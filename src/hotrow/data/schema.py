@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,6 +112,8 @@ class ListFeature:
             raise ConfigError(f"{self.name}.rows", self.rows, f"at least {RESERVED_IDS}")
         if self.max_length < 1:
             raise ConfigError(f"{self.name}.max_length", self.max_length, "at least 1")
+        if not 0 <= self.mean_length < math.inf:
+            raise ConfigError(f"{self.name}.mean_length", self.mean_length, "a finite number of at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,14 @@ class ModelConfig(ABC):
     lists: tuple[ListInput, ...] = ()
     tasks: tuple[str, ...] = ("label",)
 
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ConfigError("tasks", self.tasks, "at least one label")
+        names = {table.name for table in self.tables}
+        for feature in self.lists:
+            if self.tables and feature.table not in names:
+                raise ConfigError(f"lists.{feature.name}.table", feature.table, f"one of {', '.join(names)}")
+
     @abstractmethod
     def network_facts(self) -> tuple[int, int]:
         """Return parameters and flop_per_item of everything but the tables."""

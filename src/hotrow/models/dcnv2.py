@@ -55,6 +55,7 @@ class DCNv2Config(ModelConfig):
     deep: tuple[int, ...] = (512, 256, 1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         common_width(self)
         if self.bottom and self.num_dense < 1:
             raise ConfigError("num_dense", self.num_dense, "at least 1: the bottom network has an input")

@@ -44,6 +44,7 @@ class DeepFMConfig(ModelConfig):
     deep: tuple[int, ...] = (400, 400, 400, 1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_linear_tables(self)
         common_width(self)
         require_widths("deep", self.deep, last=1)

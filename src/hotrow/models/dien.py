@@ -72,6 +72,7 @@ class DIENConfig(ModelConfig):
     align: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_positive("hidden", self.hidden)
         require_widths("top", self.top, last=1)
         if not 0 <= self.auxiliary < float("inf"):

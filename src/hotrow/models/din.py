@@ -60,6 +60,7 @@ class DINConfig(ModelConfig):
     align: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_widths("unit", self.unit, last=None)
         require_widths("top", self.top, last=1)
         require_candidates(self.histories)

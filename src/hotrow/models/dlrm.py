@@ -54,6 +54,7 @@ class DLRMConfig(ModelConfig):
     interaction: Literal["dot", "cat"] = "dot"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         width = common_width(self)
         if self.vectors < 2:
             raise ConfigError("tables", self.tables, "two features or more, the dense ones being one")

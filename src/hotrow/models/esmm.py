@@ -49,6 +49,7 @@ class ESMMConfig(ModelConfig):
     tower: tuple[int, ...] = (360, 200, 80, 1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         common_width(self)
         if len(self.tasks) != 2:
             raise ConfigError("tasks", self.tasks, "two labels: click and conversion")

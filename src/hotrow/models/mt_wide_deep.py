@@ -45,6 +45,7 @@ class MTWideDeepConfig(ModelConfig):
     tower: tuple[int, ...] = (256, 128, 1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         common_width(self)
         require_widths("shared", self.shared)
         require_widths("tower", self.tower, last=1)

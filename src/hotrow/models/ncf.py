@@ -61,6 +61,7 @@ class NCFConfig(ModelConfig):
     final: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, name in (("user", self.user), ("item", self.item)):
             if name not in self.data.names:
                 raise ConfigError(field, name, f"one of {', '.join(self.data.names)}")

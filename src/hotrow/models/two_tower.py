@@ -53,6 +53,7 @@ class TwoTowerConfig(ModelConfig):
     tower: tuple[int, ...] = (1024, 512, 128)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         common_width(self)
         require_widths("tower", self.tower)
         if not self.tower:

@@ -47,6 +47,7 @@ class WideDeepConfig(ModelConfig):
     wide: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         linear = any(table.name.startswith(LINEAR) for table in self.tables)
         if linear != self.wide:
             has = "hold a" if linear else "hold no"

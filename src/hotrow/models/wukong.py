@@ -59,6 +59,7 @@ class WukongConfig(ModelConfig):
     top: tuple[int, ...] = (128, 1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_widths("bottom", self.bottom, last=common_width(self))
         for field in ("layers", "machine_vectors", "compressed_vectors", "rank"):
             require_positive(field, getattr(self, field))
