@@ -80,7 +80,6 @@ COMMON: Final = {
     "tables.kind": "adam",
     "tables.lr": "0.001",
     "tables.eps": "1e-8",
-    "tables.weight_decay": "1e-5",
     "dense.kind": "adam",
     "dense.lr": "0.001",
     "schedule.warmup": "0",
