@@ -70,7 +70,7 @@ RECURRENT: Final = "DIEN"
 VARIANTS: Final = (
     Variant(ATTENTION, "din-small", {"model.softmax": "true"}),
     Variant(ABLATION, "din-small", {"model.attention": "false"}),
-    Variant(RECURRENT, "dien-small"),
+    Variant(RECURRENT, "dien-small", {"dense.lr": "0.003"}),
 )
 
 COMMON: Final = {
@@ -78,7 +78,7 @@ COMMON: Final = {
     "batch_size": "1024",
     "epochs": "3",
     "tables.kind": "adam",
-    "tables.lr": "0.001",
+    "tables.lr": "0.01",
     "tables.eps": "1e-8",
     "dense.kind": "adam",
     "dense.lr": "0.001",
