@@ -44,7 +44,10 @@ def test_lists_may_come_with_the_context_and_with_candidates(
 @pytest.mark.parametrize(
     ("candidate", "message"),
     [
-        ({"history": [1, "x"]}, r"candidates\[1\], column history: found 'x' in it, expected a list of"),
+        (
+            {"history": [1, "x"]},
+            r"candidates\[1\], column history: found 'x' in it, expected a whole number of 64 bits in every place",
+        ),
         ({"history": 1}, r"candidates\[1\], column history: found 1, expected a list or null"),
         ({"history": [1, None]}, r"Expected `int \| float \| str`, got `null`"),
         ({"tags": [1]}, r"candidates\[1\]: unknown feature 'tags'"),
