@@ -46,7 +46,7 @@ def test_lists_may_come_with_the_context_and_with_candidates(
     [
         (
             {"history": [1, "x"]},
-            r"candidates\[1\], column history: found 'x' in it, expected a whole number of 64 bits in every place",
+            r"candidates\[1\], column history: found 'x' in it, expected a whole number of 64 bits",
         ),
         ({"history": 1}, r"candidates\[1\], column history: found 1, expected a list or null"),
         ({"history": [1, None]}, r"Expected `int \| float \| str`, got `null`"),
