@@ -14,7 +14,7 @@ from tests.data.lists import list_schema
 from hotrow.artifact import Artifact, load_artifact, save_artifact
 from hotrow.artifact import artifact as artifact_module
 from hotrow.data.encoder import listed_ids
-from hotrow.data.raw import RawBlock, RawList
+from hotrow.data.raw import EncodedBlock, RawBlock, RawList
 from hotrow.data.schema import RESERVED_IDS
 from hotrow.data.vocabulary import Vocabulary, vocabulary_path
 from hotrow.embedding import EmbeddingTables, TableOptimizerConfig
@@ -80,8 +80,8 @@ def test_long_lists_come_in_small_batches(listed: Path, monkeypatch: pytest.Monk
     sizes: list[int] = []
     score_batch = Artifact._score_batch
 
-    def noted(self: Artifact, part: RawBlock) -> NDArray[np.float32]:
-        ids = int(listed_ids(part, artifact.schema).sum())
+    def noted(self: Artifact, part: EncodedBlock) -> NDArray[np.float32]:
+        ids = sum(int(listed.lengths.sum()) for listed in part.lists)
         assert ids <= most or len(part) == 1
         sizes.append(len(part))
         return score_batch(self, part)

@@ -14,6 +14,7 @@ from hotrow.artifact import load_artifact
 from hotrow.cli import _frame
 from hotrow.cli.main import app
 from hotrow.serving import Limits, RankingService
+from hotrow.serving.engine.messages import Body
 
 Rows = Callable[..., list[str]]
 REAL = Path(__file__).parents[3] / "shared" / "data" / "criteo-kaggle-10k"
@@ -210,7 +211,8 @@ def test_the_real_log_is_prepared_trained_on_and_ranked(
     assert scores.std() > 0.02
     body = {"context": {"I1": 3}, "candidates": [{"C1": "68fd1e64"}, {"C1": "ffffffff"}, {}]}
     artifact = load_artifact(run)
-    answer = json.loads(RankingService("m", artifact, Limits()).rank(json.dumps(body).encode()))
+    service = RankingService("m", artifact, Limits())
+    answer = json.loads(service.respond(json.dumps(body).encode(), Body.RANK).body)
     assert sorted(entry["index"] for entry in answer["ranking"]) == [0, 1, 2]
 
 

@@ -17,6 +17,7 @@ from hotrow.cli.main import app
 from hotrow.data.dataset import Dataset
 from hotrow.data.schema import Schema
 from hotrow.serving import Limits, RankingService
+from hotrow.serving.engine.messages import Body
 from hotrow.shrink import ShrinkReport, shrink_run
 from hotrow.train import make_recipe, train_model
 
@@ -77,7 +78,7 @@ def test_the_result_is_evaluated_ranked_served_and_reported_like_any_run(
     service.warm_up()
     candidates: list[dict[str, Any]] = [{"I1": 3, "C1": "0000000a"}, {"C2": "7"}, {}]
     body = json.dumps({"candidates": candidates}).encode()
-    ranking: list[dict[str, Any]] = json.loads(service.rank(body))["ranking"]
+    ranking: list[dict[str, Any]] = json.loads(service.respond(body, Body.RANK).body)["ranking"]
     found = {entry["index"]: entry["score"] for entry in ranking}
     np.testing.assert_allclose([found[i] for i in range(3)], artifact.score(artifact.block(candidates)))
 

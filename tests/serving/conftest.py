@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests.serving.engine.threads import ThreadStarter
 
 from hotrow.data.formats.criteo import Criteo
-from hotrow.data.raw import RawBlock
+from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
 from hotrow.serving import Limits, RankingService
 from hotrow.serving.app import build_app
-from hotrow.serving.engine import Engine
+from hotrow.serving.engine.engine import Engine, EngineConfig
 
-LIMITS = Limits(max_body_bytes=20_000, max_rows=64, max_pending=2)
+LIMITS = Limits(max_body_bytes=20_000, max_rows=64)
+CONFIG = EngineConfig(memory_bytes=1 << 24)
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -50,9 +52,13 @@ class SumOfI1:
     def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         return Criteo().block_from_rows(rows)
 
-    def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
+    def encode(self, block: RawBlock) -> EncodedBlock:
         self.blocks.append(block)
-        return np.nan_to_num(block.dense[:, :1] / 100, nan=0.5).astype(np.float32)
+        return EncodedBlock(block.dense.astype(np.float32), np.zeros((len(block), 26), dtype=np.int32), None)
+
+    def score_encoded(self, block: EncodedBlock) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = np.nan_to_num(block.dense[:, :1] / np.float32(100), nan=0.5)
+        return scores
 
 
 class Client:
@@ -61,7 +67,7 @@ class Client:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self.engine = engine
         self.loop = asyncio.Runner()
-        app = build_app(engine, max_body_bytes=limits.max_body_bytes)
+        app = build_app(engine, limits)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://server")
 
@@ -76,8 +82,8 @@ class Client:
 
     def close(self) -> None:
         self.loop.run(self.http.aclose())
+        self.loop.run(self.engine.close())
         self.loop.close()
-        self.engine.close()
 
 
 MakeClient = Callable[..., Client]
@@ -88,8 +94,11 @@ def make_client() -> Iterator[MakeClient]:
     """Return a function that makes a client of a server that is not started yet."""
     clients: list[Client] = []
 
-    def make(load: Callable[[], RankingService], limits: Limits = LIMITS) -> Client:
-        clients.append(Client(Engine(load, max_pending=limits.max_pending), limits))
+    def make(
+        load: Callable[[], RankingService], limits: Limits = LIMITS, config: EngineConfig = CONFIG
+    ) -> Client:
+        engine = Engine(lambda room: ThreadStarter(load, room.memory), config)
+        clients.append(Client(engine, limits))
         return clients[-1]
 
     yield make

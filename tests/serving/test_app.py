@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from hotrow.errors import ArtifactError, ConfigError
-from hotrow.serving import Limits, RankingService
+from hotrow.serving import EngineConfig, Limits, RankingService
 
 INFER = "/v2/models/sums/infer"
 Body = Callable[..., dict[str, Any]]
@@ -18,7 +18,7 @@ Body = Callable[..., dict[str, Any]]
 def test_the_server_describes_itself(client: Any) -> None:
     answer = client.get("/v2").json()
     assert answer["name"] == "hotrow"
-    assert answer["extensions"] == []
+    assert answer["extensions"] == ["binary_tensor_data"]
 
 
 def test_the_model_describes_itself(client: Any) -> None:
@@ -88,19 +88,13 @@ def test_compressed_bodies_are_refused(client: Any) -> None:
     assert "compressed" in answer.json()["error"]
 
 
-def test_the_binary_extension_is_refused(client: Any, infer_body: Body) -> None:
-    answer = client.post(INFER, infer_body(1), headers={"Inference-Header-Content-Length": "10"})
-    assert answer.status_code == 400
-    assert "binary tensors are not supported" in answer.json()["error"]
-
-
 def test_a_defect_shows_nothing_of_the_inside(
     client: Any, scorer: Any, infer_body: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(scorer, "score_tasks", fail)
+    monkeypatch.setattr(scorer, "score_encoded", fail)
     answer = client.post(INFER, infer_body(1))
     assert answer.status_code == 500
     assert answer.json() == {"error": "internal error; the server's log has the details"}
@@ -139,21 +133,24 @@ def test_while_draining_it_answers_but_is_not_ready(client: Any, infer_body: Bod
 
 
 def test_the_event_loop_is_free_while_the_model_works_and_what_waits_is_bounded(
-    client: Any, scorer: Any, infer_body: Body, monkeypatch: pytest.MonkeyPatch
+    make_client: Any, scorer: Any, infer_body: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config = EngineConfig(memory_bytes=1 << 24, max_queued_rows=1)
+    client = make_client(lambda: RankingService("sums", scorer, Limits()), config=config)
+    client.start()
     working, finish = threading.Event(), threading.Event()
-    score = scorer.score_tasks
+    score = scorer.score_encoded
 
     def slow(block: Any) -> Any:
         working.set()
         assert finish.wait(timeout=30)
         return score(block)
 
-    monkeypatch.setattr(scorer, "score_tasks", slow)
+    monkeypatch.setattr(scorer, "score_encoded", slow)
 
     async def scenario() -> tuple[list[httpx.Response], httpx.Response, httpx.Response]:
-        first = [asyncio.create_task(client.http.post(INFER, json=infer_body(1))) for _ in range(2)]
-        while not working.is_set():
+        first = [asyncio.create_task(client.http.post(INFER, json=infer_body(1))) for _ in range(3)]
+        while not (working.is_set() and client.engine.crew.queued_rows):
             await asyncio.sleep(0)
         health = await client.http.get("/v2/health/ready")
         refused = await client.http.post(INFER, json=infer_body(1))
@@ -164,7 +161,7 @@ def test_the_event_loop_is_free_while_the_model_works_and_what_waits_is_bounded(
     assert health.status_code == 200
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert client.post(INFER, infer_body(1)).status_code == 200
 
 
@@ -174,7 +171,7 @@ def test_a_name_that_is_no_part_of_an_address_is_refused(scorer: Any, name: str)
         RankingService(name, scorer, Limits())
 
 
-@pytest.mark.parametrize("field", ["max_body_bytes", "max_rows", "max_listed_ids", "max_pending"])
+@pytest.mark.parametrize("field", ["max_body_bytes", "max_rows", "max_listed_ids"])
 def test_limits_are_positive(field: str) -> None:
     with pytest.raises(ConfigError, match=f"limits.{field}: got 0, expected at least 1"):
         Limits(**{field: 0})

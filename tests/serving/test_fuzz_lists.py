@@ -15,6 +15,7 @@ from hotrow.artifact import load_artifact
 from hotrow.data.keys import MAX_INTEGER, MIN_INTEGER
 from hotrow.errors import RequestError
 from hotrow.serving import Limits, RankingService
+from hotrow.serving.engine.messages import Body
 
 ITEM = st.integers(MIN_INTEGER, MAX_INTEGER) | st.integers(0, 40)
 WORD = st.sampled_from(["Drama", "War", "none such"]) | st.text("abc |\t", min_size=1, max_size=4)
@@ -47,7 +48,7 @@ def test_both_calls_give_correct_rows_the_same_scores(
     service: RankingService, histories: list[list[int]], genres: list[list[str]]
 ) -> None:
     genres = genres[: len(histories)]
-    width = len(service.metadata().parameters["categorical_columns"].split(","))
+    width = len(service.info.metadata().parameters["categorical_columns"].split(","))
     rows = [{"history": items, "genres": words} for items, words in zip(histories, genres, strict=True)]
     flat: dict[str, tuple[str, list[Any]]] = {
         "list.history": ("INT64", list(chain(*histories))),
@@ -61,8 +62,8 @@ def test_both_calls_give_correct_rows_the_same_scores(
     ]
     missing = [None] * (width * len(rows))
     inputs.append({"name": "categorical", "datatype": "BYTES", "shape": [len(rows), width], "data": missing})
-    inferred = json.loads(service.infer(json.dumps({"inputs": inputs}).encode()))["outputs"][0]["data"]
-    ranked = json.loads(service.rank(json.dumps({"candidates": rows}).encode()))["ranking"]
+    inferred = _respond(service, {"inputs": inputs}, Body.INFER)["outputs"][0]["data"]
+    ranked = _respond(service, {"candidates": rows}, Body.RANK)["ranking"]
     assert {entry["index"]: entry["score"] for entry in ranked} == dict(enumerate(inferred))
     assert all(0 <= score <= 1 for score in inferred)
 
@@ -79,19 +80,23 @@ def test_tensors_of_any_shape(service: RankingService, data: st.DataObject) -> N
         }
         for name, kinds in TENSORS.items()
     ]
-    _answered_or_refused(lambda: service.infer(json.dumps({"inputs": inputs}).encode()))
+    _answered_or_refused(lambda: _respond(service, {"inputs": inputs}, Body.INFER))
 
 
 @REPEATEDLY
 @given(context=st.dictionaries(st.sampled_from(["history", "genres", "user"]), NESTED), value=NESTED)
 def test_lists_of_anything(service: RankingService, context: dict[str, Any], value: object) -> None:
     body = {"context": context, "candidates": [{}, {"item": value}]}
-    _answered_or_refused(lambda: service.rank(json.dumps(body).encode("utf-8", "surrogatepass")))
+    _answered_or_refused(lambda: _respond(service, body, Body.RANK))
+
+
+def _respond(service: RankingService, body: object, call: Body) -> Any:
+    return json.loads(service.respond(json.dumps(body).encode("utf-8", "surrogatepass"), call).body)
 
 
 def _answered_or_refused(call: Any) -> None:
     try:
-        answer = json.loads(call())
+        answer = call()
     except RequestError:
         return
     assert answer.keys() & {"outputs", "ranking"}

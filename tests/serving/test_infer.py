@@ -28,6 +28,7 @@ def test_scores_come_in_row_order(client: Any, infer_body: Body) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "model_name": "sums",
+        "model_version": "1",
         "id": "42",
         "outputs": [
             {
@@ -115,13 +116,14 @@ BAD = {
     ),
     "binary input": (
         lambda b: _dense(b).update(parameters={"binary_data_size": 8}),
-        "binary tensors are not",
+        "binary_data_size 8, expected at most the 0 bytes left",
     ),
     "binary output": (
-        lambda b: b.update(outputs=[{"name": "score", "parameters": {"binary_data": True}}]),
-        "binary tensors are not",
+        lambda b: b.update(outputs=[{"name": "score", "parameters": {"binary_data": 1}}]),
+        "parameter binary_data: 1, expected true or false",
     ),
-    "binary outputs": (lambda b: b.update(parameters={"binary_data_output": True}), "binary tensors are not"),
+    "timeout": (lambda b: b.update(parameters={"timeout": -1}), "timeout: -1, expected microseconds"),
+    "long id": (lambda b: b.update(id="x" * 1025), "id: 1025 characters"),
     "deep parameters": (lambda b: b.update(parameters={"a": {"b": 1}}), "parameters"),
 }
 
@@ -176,7 +178,7 @@ def test_numbers_that_are_none(client: Any, infer_body: Body, number: str) -> No
 def test_a_score_that_is_no_number_is_not_sent(
     client: Any, infer_body: Body, monkeypatch: Any, scorer: Any
 ) -> None:
-    monkeypatch.setattr(scorer, "score_tasks", lambda block: np.array([[0.5], [np.inf]], dtype=np.float32))
+    monkeypatch.setattr(scorer, "score_encoded", lambda block: np.array([[0.5], [np.inf]], dtype=np.float32))
     answer = client.post(PATH, infer_body(2))
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("rows[1]: its score is not a finite number")

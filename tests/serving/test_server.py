@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import selectors
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hotrow.artifact._checksums import write_checksums
 from hotrow.errors import ConfigError
 from hotrow.serving import ServerConfig
 from hotrow.serving.server import _listen, _url
@@ -49,12 +51,15 @@ class Process:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
 
-    def wait_until_ready(self) -> re.Match[str]:
+    def line(self) -> str:
         assert self.process.stderr is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stderr, selectors.EVENT_READ)
             assert selector.select(timeout=PATIENCE), "nothing was printed"
-        line = self.process.stderr.readline().decode()
+        return self.process.stderr.readline().decode()
+
+    def wait_until_ready(self) -> re.Match[str]:
+        line = self.line()
         found = READY.match(line)
         assert found is not None, line
         return found
@@ -119,6 +124,32 @@ def test_what_was_begun_is_answered_after_sigterm(start: Callable[..., Process],
     assert answer.startswith(b"HTTP/1.1 200")
     assert b'"ranking":[{"index":0,' in answer
     assert server.end()[0] == 0
+
+
+def test_sighup_changes_to_another_artifact(
+    start: Callable[..., Process], run_folder: Path, tmp_path: Path
+) -> None:
+    served = tmp_path / "model"
+    shutil.copytree(run_folder / "model", served)
+    server = start(tmp_path, "--port", 0, "--workers", 1)
+    url = server.wait_until_ready()[2]
+    with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+        name = "dlrm"
+        before = client.get(f"/v2/models/{name}").json()["versions"]
+        manifest = json.loads((served / "model.json").read_text())
+        manifest["metrics"]["note"] = 1
+        (served / "model.json").write_text(json.dumps(manifest))
+        server.process.send_signal(signal.SIGHUP)
+        assert server.line().startswith("ERROR hotrow.serving.server: the artifact is not changed to: ")
+        (served / "checksums.json").unlink()
+        write_checksums(served)
+        server.process.send_signal(signal.SIGHUP)
+        assert server.line().startswith("WARNING hotrow.serving.server: serving version ")
+        after = client.get(f"/v2/models/{name}").json()["versions"]
+        assert after != before
+        assert client.post("/v1/rank", json={"candidates": [{}]}).status_code == 200
+        server.process.send_signal(signal.SIGINT)
+    assert server.end()[0] == 130
 
 
 def test_ctrl_c_ends_with_status_130(start: Callable[..., Process], run_folder: Path) -> None:

@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from hotrow.artifact import Artifact, load_artifact
-from hotrow.data.raw import RawBlock
+from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.errors import RequestError
 from hotrow.serving import Limits, RankingService
+from hotrow.serving.engine.messages import Body
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +29,25 @@ def service(artifact: Artifact) -> RankingService:
     return RankingService("films", artifact, Limits())
 
 
+def _rank(service: RankingService, body: bytes) -> bytes:
+    return service.respond(body, Body.RANK).body
+
+
+def _infer(service: RankingService, body: bytes) -> bytes:
+    return service.respond(body, Body.INFER).body
+
+
 def test_lists_may_come_with_the_context_and_with_candidates(
     service: RankingService, artifact: Artifact
 ) -> None:
     context: dict[str, Any] = {"user": 3, "gender": "F", "history": [1, 2, 3]}
     candidates: list[dict[str, Any]] = [{"item": 7, "genres": ["War"]}, {"item": 8}, {"item": "9"}]
     body = json.dumps({"context": context, "candidates": candidates}).encode()
-    ranking = json.loads(service.rank(body))["ranking"]
+    ranking = json.loads(_rank(service, body))["ranking"]
     scores = artifact.score(artifact.block([context | candidate for candidate in candidates]))
     assert {row["index"]: row["score"] for row in ranking} == dict(enumerate(scores.tolist()))
     other = json.dumps({"context": context | {"history": [9]}, "candidates": candidates}).encode()
-    assert {row["score"] for row in json.loads(service.rank(other))["ranking"]}.isdisjoint(scores.tolist())
+    assert {row["score"] for row in json.loads(_rank(service, other))["ranking"]}.isdisjoint(scores.tolist())
 
 
 @pytest.mark.parametrize(
@@ -56,7 +65,7 @@ def test_lists_may_come_with_the_context_and_with_candidates(
 def test_a_bad_list_is_told(service: RankingService, candidate: dict[str, Any], message: str) -> None:
     body = json.dumps({"candidates": [{"item": 7}, candidate]}).encode()
     with pytest.raises(RequestError, match=message):
-        service.rank(body)
+        _rank(service, body)
 
 
 HISTORIES: list[list[Any]] = [[1, 2, 3], [], [9]]
@@ -65,7 +74,7 @@ GENRES = [["War"], ["War", "Drama"], []]
 
 def _infer_body(service: RankingService) -> dict[str, Any]:
     """Return three rows as tensors: only users, items, histories and genres are given."""
-    columns = service.metadata().parameters["categorical_columns"].split(",")
+    columns = service.info.metadata().parameters["categorical_columns"].split(",")
     row = {"user": "3", "item": "7"}
     inputs = [
         ("categorical", "BYTES", [3, len(columns)], [[row.get(name) for name in columns]] * 3),
@@ -74,7 +83,7 @@ def _infer_body(service: RankingService) -> dict[str, Any]:
         ("list.genres", "BYTES", [3], ["War", "War", "Drama"]),
         ("lengths.genres", "INT64", [3], [1, 2, 0]),
     ]
-    dense = service.metadata().parameters["dense_columns"]
+    dense = service.info.metadata().parameters["dense_columns"]
     if dense:
         width = len(dense.split(","))
         inputs.append(("dense", "FP32", [3, width], [[None] * width] * 3))
@@ -83,7 +92,7 @@ def _infer_body(service: RankingService) -> dict[str, Any]:
 
 
 def test_tensors_carry_lists_as_values_and_lengths(service: RankingService, artifact: Artifact) -> None:
-    answer = json.loads(service.infer(json.dumps(_infer_body(service)).encode()))
+    answer = json.loads(_infer(service, json.dumps(_infer_body(service)).encode()))
     rows = [
         {"user": 3, "item": 7, "history": history, "genres": genres}
         for history, genres in zip(HISTORIES, GENRES, strict=True)
@@ -93,7 +102,7 @@ def test_tensors_carry_lists_as_values_and_lengths(service: RankingService, arti
 
 
 def test_metadata_lists_the_tensors(service: RankingService) -> None:
-    shapes = {tensor.name: (tensor.datatype, tensor.shape) for tensor in service.metadata().inputs}
+    shapes = {tensor.name: (tensor.datatype, tensor.shape) for tensor in service.info.metadata().inputs}
     assert shapes["list.history"] == ("BYTES", [-1])
     assert shapes["lengths.history"] == ("INT64", [-1])
     assert {"list.genres", "lengths.genres", "categorical"} <= shapes.keys()
@@ -140,7 +149,7 @@ def test_bad_tensors_of_lists_are_told(
     body = _infer_body(service)
     change(body)
     with pytest.raises(RequestError, match=re.escape(message)):
-        service.infer(json.dumps(body).encode())
+        _infer(service, json.dumps(body).encode())
 
 
 def test_it_warms_up(service: RankingService) -> None:
@@ -159,7 +168,10 @@ class _TwoTasks:
     def block(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
         return self._artifact.block(rows)
 
-    def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
+    def encode(self, block: RawBlock) -> EncodedBlock:
+        return self._artifact.encode(block)
+
+    def score_encoded(self, block: EncodedBlock) -> NDArray[np.float32]:
         lengths = block.lists[0].lengths
         return (np.stack([lengths, 2 * lengths], axis=1) / 8).astype(np.float32)
 
@@ -167,23 +179,23 @@ class _TwoTasks:
 def test_all_tasks_are_answered(artifact: Artifact) -> None:
     service = RankingService("two", _TwoTasks(artifact), Limits())
     body = json.dumps({"candidates": [{"history": [1]}, {"history": [1, 2]}], "top_k": 1}).encode()
-    assert json.loads(service.rank(body))["ranking"] == [
+    assert json.loads(_rank(service, body))["ranking"] == [
         {"index": 1, "score": 0.25, "tasks": {"click": 0.25, "buy": 0.5}}
     ]
     request = _infer_body(service)
-    outputs = json.loads(service.infer(json.dumps(request).encode()))["outputs"]
+    outputs = json.loads(_infer(service, json.dumps(request).encode()))["outputs"]
     assert [(output["name"], output["shape"]) for output in outputs] == [("score", [3]), ("tasks", [3, 2])]
     assert outputs[1]["data"] == [0.375, 0.75, 0.0, 0.0, 0.125, 0.25]
     request["outputs"] = [{"name": "tasks"}]
-    outputs = json.loads(service.infer(json.dumps(request).encode()))["outputs"]
+    outputs = json.loads(_infer(service, json.dumps(request).encode()))["outputs"]
     assert [output["name"] for output in outputs] == ["tasks"]
-    metadata = service.metadata()
+    metadata = service.info.metadata()
     assert [(output.name, output.shape) for output in metadata.outputs] == [
         ("score", [-1]),
         ("tasks", [-1, 2]),
     ]
     assert metadata.parameters["task_columns"] == "click,buy"
-    assert json.loads(service.rank(json.dumps({"candidates": []}).encode()))["ranking"] == []
+    assert json.loads(_rank(service, json.dumps({"candidates": []}).encode()))["ranking"] == []
 
 
 @pytest.mark.parametrize(("candidates", "allowed"), [(3, True), (4, False)])
@@ -193,11 +205,11 @@ def test_ids_of_lists_are_bounded_over_all_rows(artifact: Artifact, candidates: 
     context = {"history": list(range(length + 7))}
     body = json.dumps({"context": context, "candidates": [{}] * candidates}).encode()
     if allowed:
-        assert len(json.loads(service.rank(body))["ranking"]) == candidates
+        assert len(json.loads(_rank(service, body))["ranking"]) == candidates
         return
     expected = f"candidates: {4 * length} ids in lists of all rows together, at most {3 * length} are allowed"
     with pytest.raises(RequestError, match=expected):
-        service.rank(body)
+        _rank(service, body)
 
 
 def test_a_shared_history_is_read_once(artifact: Artifact) -> None:

@@ -41,6 +41,11 @@ def write_checksums(folder: Path) -> None:
     (folder / CHECKSUMS).write_bytes(_spelling(entries))
 
 
+def content_digest(folder: Path) -> str:
+    """Return a digest, in hexadecimal, of what the artifact's files must be."""
+    return sha256_file(folder / CHECKSUMS)
+
+
 def verify_files(folder: Path, *, hashes: bool) -> frozenset[str]:
     """Check that ``folder`` holds exactly the listed files, unaltered, and return their names.
 

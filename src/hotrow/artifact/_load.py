@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hotrow.artifact._checksums import CHECKSUMS, verify_files
+from hotrow.artifact._checksums import CHECKSUMS, content_digest, verify_files
 from hotrow.artifact._fit import (
     map_tensors,
     network_tensors,
@@ -77,6 +77,7 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
         schema=schema,
         encoder=_load_encoder(folder, schema, names),
         metrics=manifest.metrics,
+        version=content_digest(folder)[:12],
     )
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hotrow.data.encoder import Encoder, listed_ids
+from hotrow.data.encoder import Encoder
 from hotrow.data.formats import RowReader, reader_of
 from hotrow.data.jagged import to_jagged
-from hotrow.data.raw import RawBlock
+from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import SchemaMismatchError
 from hotrow.models import ModelConfig, RankingModel
@@ -40,6 +40,7 @@ class Artifact:
         schema: features and how raw values are encoded.
         encoder: from raw rows to the model's input.
         metrics: what was measured of the model when it was written.
+        version: the same for artifacts of the same content only.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Artifact:
     schema: Schema
     encoder: Encoder
     metrics: Mapping[str, Any]
+    version: str
 
     @cached_property
     def format(self) -> RowReader:
@@ -96,24 +98,43 @@ class Artifact:
         Returns:
             (B, K) float32 in [0, 1].
         """
-        scores = np.empty((len(block), len(self.config.tasks)), dtype=np.float32)
-        listed = np.cumsum(listed_ids(block, self.schema))
+        return self.score_encoded(self.encode(block))
+
+    def encode(self, block: RawBlock) -> EncodedBlock:
+        """Return raw rows as the model takes them."""
+        return self.encoder.encode(block)
+
+    def score_encoded(self, block: EncodedBlock) -> NDArray[np.float32]:
+        """Return the probability of each label, the main one first; may be called from several threads.
+
+        Args:
+            block: B encoded rows; labels, if any, are not looked at.
+
+        Returns:
+            (B, K) float32 in [0, 1].
+
+        Raises:
+            IndexError: an id that its table has no row for.
+        """
+        rows = len(block.dense)
+        scores = np.empty((rows, len(self.config.tasks)), dtype=np.float32)
         start = 0
-        while start < len(block):
-            before = listed[start - 1] if start else 0
-            full = int(np.searchsorted(listed, before + BATCH_LISTED, side="right"))
-            stop = min(max(full, start + 1), start + BATCH_ROWS)
+        while start < rows:
+            stop = min(start + BATCH_ROWS, rows)
+            if block.lists:
+                listed = np.cumsum(sum(part.lengths[start:stop].astype(np.int64) for part in block.lists))
+                full = start + int(np.searchsorted(listed, BATCH_LISTED, side="right"))
+                stop = min(max(full, start + 1), stop)
             scores[start:stop] = self._score_batch(block.take(slice(start, stop)))
             start = stop
         return scores
 
-    def _score_batch(self, block: RawBlock) -> NDArray[np.float32]:
-        encoded = self.encoder.encode(block)
+    def _score_batch(self, block: EncodedBlock) -> NDArray[np.float32]:
         with torch.inference_mode():
             batch = Batch(
-                torch.from_numpy(encoded.dense),
-                torch.from_numpy(encoded.ids),
-                lists=to_jagged([encoded.lists]) if encoded.lists else None,
+                torch.from_numpy(block.dense),
+                torch.from_numpy(block.ids),
+                lists=to_jagged([block.lists]) if block.lists else None,
             )
             scores: NDArray[np.float32] = torch.sigmoid(self.model(batch)).numpy()
-        return scores.reshape(len(block), -1)
+        return scores.reshape(len(block.dense), -1)

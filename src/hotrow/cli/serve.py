@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,10 @@ def serve(
     name: Annotated[
         str | None, typer.Option(help="Name of the model in addresses; its registered name without.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Worker processes; this version has one.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes, each with one thread; one per core without.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Most rows that a worker scores at a time.")] = 256,
     drain_s: Annotated[
         float, typer.Option(help="After SIGTERM: seconds to answer on while reporting not ready.")
     ] = 1.0,
@@ -28,6 +32,7 @@ def serve(
     """Serve a model over HTTP: Open Inference Protocol v2, and a plain ranking call.
 
     SIGTERM: it reports not ready, finishes what was begun, and ends with 0.
+    SIGHUP: it loads the model again and changes to it without a pause.
 
     \b
     GET  /v2/health/live, /v2/health/ready, /v2/models/NAME
@@ -36,6 +41,8 @@ def serve(
          categorical  rows x F, BYTES, ids as text, "" where missing
          list.NAME    values of all rows, BYTES or INT64, for each list feature
          lengths.NAME rows, INT32 or INT64: how many of them are each row's
+         or, of encoded rows: encoded.dense FP32, encoded.ids INT32,
+         encoded.list.NAME INT32, lengths.NAME INT32; JSON or binary tensors
     POST /v1/rank, JSON object:
          candidates   list of objects, value by feature name; null: missing;
                       an array for a list feature, such as a history
@@ -49,29 +56,20 @@ def serve(
       hotrow serve runs/a --port 8000 &
       curl localhost:8000/v1/rank -d '{"candidates": [{"I1": 3}, {"I1": 9}]}'
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
-    from hotrow.artifact import find_artifact, load_artifact
-    from hotrow.errors import ConfigError
-    from hotrow.serving import RankingService, ServerConfig
+    from hotrow.artifact import find_artifact
+    from hotrow.serving import EngineConfig, ServerConfig
     from hotrow.serving import serve as run_server
 
     set_up_logging(verbose)
-    if workers != 1:
-        raise ConfigError("--workers", workers, "1: this version serves with one worker")
-    config = ServerConfig(host=host, port=port, drain_seconds=drain_s)
-    folder = find_artifact(run)
-
-    def load() -> RankingService:
-        artifact = load_artifact(folder)
-        service = RankingService(name or artifact.name, artifact, config.limits)
-        service.warm_up()
-        return service
+    engine = EngineConfig(workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size)
+    config = ServerConfig(host=host, port=port, drain_seconds=drain_s, engine=engine)
 
     def announce(served: str, url: str) -> None:
         _announce(served, url)
         if as_json:
             show({"name": served, "url": url}, as_json=True, text="")
 
-    run_server(load, config, announce=announce)
+    run_server(find_artifact(run), config, name=name, announce=announce)
 
 
 def _announce(name: str, url: str) -> None:

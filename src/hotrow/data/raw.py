@@ -105,3 +105,16 @@ class EncodedBlock:
     labels: NDArray[np.float32] | None
     lists: tuple[EncodedList, ...] = ()
     groups: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return int(self.dense.shape[0])
+
+    def take(self, rows: slice) -> EncodedBlock:
+        """Return consecutive rows, as views."""
+        return EncodedBlock(
+            self.dense[rows],
+            self.ids[rows],
+            None if self.labels is None else self.labels[rows],
+            tuple(listed.take(rows) for listed in self.lists),
+            None if self.groups is None else self.groups[rows],
+        )

@@ -1,7 +1,8 @@
 """The model server: Open Inference Protocol v2 and a plain ranking call over HTTP."""
 
+from hotrow.serving.engine.engine import Engine, EngineConfig
 from hotrow.serving.limits import Limits
 from hotrow.serving.server import ServerConfig, serve
 from hotrow.serving.service import RankingService, Scorer
 
-__all__ = ["Limits", "RankingService", "Scorer", "ServerConfig", "serve"]
+__all__ = ["Engine", "EngineConfig", "Limits", "RankingService", "Scorer", "ServerConfig", "serve"]

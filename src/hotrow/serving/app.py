@@ -10,8 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hotrow.errors import RequestError
-from hotrow.serving.engine import Engine
+from hotrow.serving.answers import Wanted, answer
+from hotrow.serving.engine.engine import Engine
+from hotrow.serving.limits import Limits
+from hotrow.serving.reading import Asked, read_infer, read_rank
 from hotrow.version import hotrow_version
+
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+_DEADLINE = "Deadline-Ms"
+_WANTED = msgspec.json.Decoder(Wanted)
 
 MAX_ERROR_CHARACTERS = 500
 """Messages quote the request; what a client gets back of it stays short."""
@@ -22,12 +29,12 @@ class Addresses:
 
     Args:
         engine: runs the model.
-        max_body_bytes: longest request body.
+        limits: bounds on requests.
     """
 
-    def __init__(self, engine: Engine, *, max_body_bytes: int) -> None:
+    def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
 
     def routes(self) -> list[Route]:
         """Return the table of addresses."""
@@ -43,7 +50,7 @@ class Addresses:
 
     async def server(self, _: Request) -> Response:
         """Describe the server."""
-        return _answer({"name": "hotrow", "version": hotrow_version(), "extensions": []})
+        return _answer({"name": "hotrow", "version": hotrow_version(), "extensions": ["binary_tensor_data"]})
 
     async def live(self, _: Request) -> Response:
         """Tell that the process answers."""
@@ -59,7 +66,7 @@ class Addresses:
     async def model(self, request: Request) -> Response:
         """Describe the model."""
         self._require_model(request)
-        return _answer(self._engine.service().metadata())
+        return _answer(self._engine.info.metadata())
 
     async def model_ready(self, request: Request) -> Response:
         """Tell whether requests for the model should be sent here."""
@@ -67,20 +74,29 @@ class Addresses:
         return await self.ready(request)
 
     async def infer(self, request: Request) -> Response:
-        """Score tensors of raw rows."""
+        """Score tensors of rows."""
         self._require_model(request)
-        if "inference-header-content-length" in request.headers:
-            raise RequestError("binary tensors are not supported, send data as JSON")
-        service = self._engine.service()
-        return _json(await self._engine.run(service.infer, await self._body(request)))
+        header = _header_bytes(request)
+        body = await self._body(request)
+        return await self._answer(request, read_infer(body, header, self._engine.info, self._limits))
 
     async def rank(self, request: Request) -> Response:
         """Rank candidates."""
-        service = self._engine.service()
-        return _json(await self._engine.run(service.rank, await self._body(request)))
+        self._engine.info  # noqa: B018 - raises while nothing is loaded, whatever the body
+        return await self._answer(request, read_rank(await self._body(request), self._limits))
+
+    async def _answer(self, request: Request, asked: Asked) -> Response:
+        info = self._engine.info
+        scores = await self._engine.score(asked.request, seconds=_soonest(request, asked.seconds))
+        wanted = asked.wanted or _WANTED.decode(scores.wanted)
+        answered = answer(wanted, scores.values, info)
+        if answered.header_bytes is None:
+            return _json(answered.body)
+        headers = {_HEADER_LENGTH: str(answered.header_bytes)}
+        return Response(answered.body, media_type="application/octet-stream", headers=headers)
 
     def _require_model(self, request: Request) -> None:
-        name, known = request.path_params["name"], self._engine.service().name
+        name, known = request.path_params["name"], self._engine.info.name
         if name != known:
             raise RequestError(f"there is no model {name!r}, this server has {known!r}", status=404)
 
@@ -89,28 +105,28 @@ class Addresses:
         if request.headers.get("content-encoding", "identity") != "identity":
             raise RequestError("compressed request bodies are not supported", status=415)
         too_long = RequestError(
-            f"the request body is longer than the {self._max_body_bytes} bytes allowed", status=413
+            f"the request body is longer than the {self._limits.max_body_bytes} bytes allowed", status=413
         )
         declared = request.headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared[:20]) > self._max_body_bytes:
+        if declared.isdecimal() and int(declared[:20]) > self._limits.max_body_bytes:
             raise too_long
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > self._max_body_bytes:
+            if len(body) > self._limits.max_body_bytes:
                 raise too_long
         return bytes(body)
 
 
-def build_app(engine: Engine, *, max_body_bytes: int) -> Starlette:
+def build_app(engine: Engine, limits: Limits) -> Starlette:
     """Return the ASGI application around an engine.
 
     Args:
         engine: runs the model; starting and closing it is the caller's concern.
-        max_body_bytes: longest request body.
+        limits: bounds on requests.
     """
     return Starlette(
-        routes=Addresses(engine, max_body_bytes=max_body_bytes).routes(),
+        routes=Addresses(engine, limits).routes(),
         exception_handlers={
             RequestError: _refused,
             HTTPException: _no_such_address,
@@ -118,6 +134,30 @@ def build_app(engine: Engine, *, max_body_bytes: int) -> Starlette:
             Exception: _defect,
         },
     )
+
+
+def _header_bytes(request: Request) -> int | None:
+    """Return how long the JSON is that binary tensors follow, None if all is JSON."""
+    text = request.headers.get(_HEADER_LENGTH)
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 10:
+        raise RequestError(f"{_HEADER_LENGTH}: {text!r}, expected a number of bytes")
+    return int(text)
+
+
+def _soonest(request: Request, seconds: float | None) -> float | None:
+    """Return after how many seconds the answer is of no use, by the request's header or its body."""
+    text = request.headers.get(_DEADLINE)
+    if text is None:
+        return seconds
+    try:
+        found = float(text) / 1e3
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise RequestError(f"{_DEADLINE}: {text!r}, expected milliseconds")
+    return found if seconds is None else min(found, seconds)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -16,14 +16,11 @@ class Limits:
         max_rows: most rows (candidates) of one request.
         max_listed_ids: most ids that the list features of all its rows have together, as they are looked up:
             a history in the context counts for every candidate, of a longer one its last ``max_length`` ids.
-        max_pending: most requests that wait for the model or are computed; further ones are
-            answered with 503 at once.
     """
 
     max_body_bytes: int = 16 * 1024**2
     max_rows: int = 16_384
     max_listed_ids: int = 4_194_304
-    max_pending: int = 64
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -47,19 +47,21 @@ class InferRequest(Struct, forbid_unknown_fields=True):
     parameters: dict[str, Parameter] = {}
 
 
-class OutputTensor(Struct):
-    """One output of an inference response."""
+class OutputTensor(Struct, omit_defaults=True):
+    """One output of an inference response; the data of a binary one are behind the JSON."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[float]
+    data: list[float] | UnsetType = UNSET
+    parameters: dict[str, Parameter] = {}
 
 
 class InferResponse(Struct, omit_defaults=True):
     """Answer of ``POST /v2/models/{name}/infer``."""
 
     model_name: str
+    model_version: str
     outputs: list[OutputTensor]
     id: str | None = None
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import uvicorn
 
-from hotrow.errors import ConfigError
+from hotrow.errors import ConfigError, HotrowError
 from hotrow.serving.app import build_app
-from hotrow.serving.engine import Engine
+from hotrow.serving.engine.engine import Engine, EngineConfig
+from hotrow.serving.engine.workers import TemplateProcess
 from hotrow.serving.limits import Limits
-from hotrow.serving.service import RankingService
 
+_LOG = logging.getLogger(__name__)
 _BACKLOG = 2048
 _GRACE_SECONDS = 30
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they close it first
@@ -34,12 +37,14 @@ class ServerConfig:
         drain_seconds: after SIGTERM, how long to report not ready while still answering, so that
             load balancers look elsewhere before the port closes.
         limits: bounds on requests.
+        engine: workers and what they share.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     drain_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -49,22 +54,31 @@ class ServerConfig:
 
 
 def serve(
-    load: Callable[[], RankingService], config: ServerConfig, *, announce: Callable[[str, str], None]
+    artifact: Path,
+    config: ServerConfig,
+    *,
+    name: str | None = None,
+    announce: Callable[[str, str], None] = lambda name, url: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests that came before are answered.
 
+    SIGHUP loads the artifact again, which may have been replaced, and changes to it without a pause.
+
     Args:
-        load: returns the loaded and warmed model.
+        artifact: its folder.
         config: where and how to serve.
+        name: of the model in addresses; its registered name without.
         announce: called with the model's name and the server's address when it is ready.
 
     Raises:
         ConfigError: the address cannot be listened on.
-        UserError: what ``load`` raises.
+        UserError: the artifact cannot be loaded.
         KeyboardInterrupt: after Ctrl-C.
     """
+    served = {"artifact": str(artifact), "name": name, "limits": asdict(config.limits)}
     with _listen(config.host, config.port) as listener:
-        running = _Running(load, config, listener, announce)
+        engine = Engine(lambda room: TemplateProcess(served, room.memory), config.engine)
+        running = _Running(engine, config, listener, announce)
         with asyncio.Runner(loop_factory=running.server.config.get_loop_factory()) as runner:
             runner.run(running.run())
     if running.interrupted:
@@ -84,20 +98,21 @@ class _Running:
 
     def __init__(
         self,
-        load: Callable[[], RankingService],
+        engine: Engine,
         config: ServerConfig,
         listener: socket.socket,
         announce: Callable[[str, str], None],
     ) -> None:
-        self._engine = Engine(load, max_pending=config.limits.max_pending)
+        self._engine = engine
         self._listener = listener
         self._announce = announce
         self._url = _url(listener)
         self._drain_seconds = config.drain_seconds
         self.interrupted = False
+        self._reloading: set[asyncio.Task[None]] = set()
         self.server = _Server(
             uvicorn.Config(
-                build_app(self._engine, max_body_bytes=config.limits.max_body_bytes),
+                build_app(engine, config.limits),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -112,11 +127,13 @@ class _Running:
         """Listen, load, answer until told to stop, and finish what was begun."""
         loading = asyncio.create_task(self._load())
         try:
-            with _signals_to(self._stop):
+            with _signals_to(
+                {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._reload}
+            ):
                 await self.server.serve(sockets=[self._listener])
                 await loading
         finally:
-            self._engine.close()
+            await self._engine.close()
 
     async def _load(self) -> None:
         try:
@@ -125,7 +142,20 @@ class _Running:
             self.server.should_exit = True
             raise
         if self._engine.state == "ready":
-            self._announce(self._engine.service().name, self._url)
+            self._announce(self._engine.info.name, self._url)
+
+    def _reload(self, _: int) -> None:
+        task = asyncio.get_running_loop().create_task(self._load_again())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
+
+    async def _load_again(self) -> None:
+        try:
+            info = await self._engine.load()
+        except HotrowError as error:
+            _LOG.error("the artifact is not changed to: %s", error)
+        else:
+            _LOG.warning("serving version %s of %s", info.version, info.name)
 
     def _stop(self, number: int) -> None:
         if self._engine.state == "draining":  # asked twice
@@ -143,15 +173,15 @@ class _Running:
 
 
 @contextmanager
-def _signals_to(stop: Callable[[int], None]) -> Iterator[None]:
-    """Hand SIGTERM and Ctrl-C to ``stop`` within the event loop; only the main thread gets signals."""
+def _signals_to(handlers: Mapping[int, Callable[[int], None]]) -> Iterator[None]:
+    """Hand signals to functions within the event loop; only the main thread gets signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        loop.add_signal_handler(number, stop, number)
+    before = {number: signal.getsignal(number) for number in handlers}
+    for number, handle in handlers.items():
+        loop.add_signal_handler(number, handle, number)
     try:
         yield
     finally:

@@ -1,8 +1,7 @@
-"""Answers requests for one model: from request body to response body, without sockets."""
+"""Answers requests for one model: from request body to rows to scores to answer, without sockets."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -11,27 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data.encoder import listed_ids
-from hotrow.data.raw import RawBlock
+from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
-from hotrow.errors import ConfigError, DataError, RequestError
-from hotrow.serving import tensors
+from hotrow.errors import DataError, RequestError
+from hotrow.serving.answers import Answer, Wanted, answer, wanted_of_infer, wanted_of_rank
+from hotrow.serving.engine.layout import Shape
+from hotrow.serving.engine.messages import Body
+from hotrow.serving.info import ModelInfo
 from hotrow.serving.limits import Limits
-from hotrow.serving.protocol import (
-    FeatureValue,
-    InferRequest,
-    InferResponse,
-    ModelMetadata,
-    OutputTensor,
-    RankRequest,
-    RankResponse,
-    TensorMetadata,
-    decode,
-)
-from hotrow.serving.ranking import candidate_rows, ranking
+from hotrow.serving.protocol import FeatureValue, InferRequest, RankRequest, decode
+from hotrow.serving.ranking import candidate_rows
+from hotrow.serving.tensors import binary
+from hotrow.serving.tensors.encoded import is_encoded, read_encoded
+from hotrow.serving.tensors.raw import read_rows
 
 _INFER = msgspec.json.Decoder(InferRequest)
 _RANK = msgspec.json.Decoder(RankRequest)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_WANTED = msgspec.json.Decoder(Wanted)
 
 
 class Scorer(Protocol):
@@ -41,14 +36,17 @@ class Scorer(Protocol):
     def schema(self) -> Schema:
         """Features of the raw rows."""
 
-    def block(self, rows: Sequence[Mapping[str, FeatureValue]]) -> RawBlock:
-        """Read rows of raw values by column name; absent or null is missing."""
-
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the K labels that are predicted, the one to rank by first."""
 
-    def score_tasks(self, block: RawBlock) -> NDArray[np.float32]:
+    def block(self, rows: Sequence[Mapping[str, FeatureValue]]) -> RawBlock:
+        """Read rows of raw values by column name; absent or null is missing."""
+
+    def encode(self, block: RawBlock) -> EncodedBlock:
+        """Encode raw rows."""
+
+    def score_encoded(self, block: EncodedBlock) -> NDArray[np.float32]:
         """Return the probability of each task, (B, K) float32."""
 
 
@@ -59,107 +57,82 @@ class RankingService:
         name: the model's name in addresses and answers.
         scorer: the model.
         limits: bounds on requests.
+        version: of the artifact.
 
     Raises:
         ConfigError: the name cannot be part of an address.
     """
 
-    def __init__(self, name: str, scorer: Scorer, limits: Limits) -> None:
-        if _NAME.fullmatch(name) is None:
-            raise ConfigError("name", name, "letters, digits, '.', '_' and '-', at most 128")
-        self.name = name
+    def __init__(self, name: str, scorer: Scorer, limits: Limits, *, version: str = "1") -> None:
+        self.info = ModelInfo.of(name, version, scorer.schema, scorer.tasks)
         self._scorer = scorer
         self._limits = limits
-        self._dense = [feature.name for feature in scorer.schema.dense]
-        self._categorical = [feature.name for feature in scorer.schema.categorical]
-        self._lists = [feature.name for feature in scorer.schema.lists]
 
-    def infer(self, body: bytes) -> bytes:
-        """Answer ``POST /v2/models/{name}/infer``.
+    @property
+    def shape(self) -> Shape:
+        """Sizes of a row."""
+        return self.info.shape
 
-        Raises:
-            RequestError: the request cannot be answered as it is.
-        """
-        request = decode(_INFER, body, where="request body")
-        wanted = tensors.wanted_outputs(request, [output.name for output in self._outputs()])
-        rows = tensors.read_rows(
-            request,
-            dense=self._dense,
-            categorical=self._categorical,
-            lists=self._lists,
-            limits=self._limits,
-        )
-        scores_BK = self._score(rows, "rows")
-        values = {tensors.SCORE: scores_BK[:, 0], tensors.TASKS: scores_BK}
-        outputs = [
-            OutputTensor(name, "FP32", list(values[name].shape), values[name].reshape(-1).tolist())
-            for name in wanted
-        ]
-        return msgspec.json.encode(InferResponse(self.name, outputs, request.id))
+    def decode(self, body: bytes, kind: Body, header_bytes: int) -> tuple[EncodedBlock, bytes]:
+        """Return the rows of a request's body, and what its answer must have, as JSON.
 
-    def rank(self, body: bytes) -> bytes:
-        """Answer ``POST /v1/rank``.
+        Args:
+            body: of the request.
+            kind: the call.
+            header_bytes: how long its JSON is if binary tensors follow; -1: all is JSON.
 
         Raises:
             RequestError: the request cannot be answered as it is.
         """
-        request = decode(_RANK, body, where="request body")
-        rows = candidate_rows(
-            request, columns={*self._dense, *self._categorical, *self._lists}, limits=self._limits
-        )
-        ranked = ranking(self._score(rows, "candidates"), self._scorer.tasks, request.top_k)
-        return msgspec.json.encode(RankResponse(self.name, ranked, request.id))
+        if kind == Body.RANK:
+            block, wanted = self._rank(body)
+        else:
+            block, wanted = self._infer(body, None if header_bytes < 0 else header_bytes)
+        return block, msgspec.json.encode(wanted)
 
-    def metadata(self) -> ModelMetadata:
-        """Answer ``GET /v2/models/{name}``."""
-        inputs = [
-            TensorMetadata(tensors.DENSE, "FP32", [-1, len(self._dense)]),
-            TensorMetadata(tensors.CATEGORICAL, "BYTES", [-1, len(self._categorical)]),
-        ]
-        for name in self._lists:
-            inputs.append(TensorMetadata(tensors.LIST + name, "BYTES", [-1]))
-            inputs.append(TensorMetadata(tensors.LENGTHS + name, "INT64", [-1]))
-        several = {"task_columns": ",".join(self._scorer.tasks)} if len(self._scorer.tasks) > 1 else {}
-        return ModelMetadata(
-            name=self.name,
-            versions=[],
-            platform="hotrow",
-            inputs=[tensor for tensor in inputs if tensor.shape[-1]],
-            outputs=self._outputs(),
-            parameters={
-                "dense_columns": ",".join(self._dense),
-                "categorical_columns": ",".join(self._categorical),
-                **several,
-            },
-        )
+    def score(self, block: EncodedBlock) -> NDArray[np.float32]:
+        """Return the probability of each task, (B, K) float32."""
+        if not len(block):
+            return np.zeros((0, len(self.info.tasks)), dtype=np.float32)
+        return self._scorer.score_encoded(block)
 
-    def _outputs(self) -> list[TensorMetadata]:
-        tasks = len(self._scorer.tasks)
-        of_each = [TensorMetadata(tensors.TASKS, "FP32", [-1, tasks])] if tasks > 1 else []
-        return [TensorMetadata(tensors.SCORE, "FP32", [-1]), *of_each]
+    def respond(self, body: bytes, kind: Body, header_bytes: int = -1) -> Answer:
+        """Answer a request in one go.
+
+        Raises:
+            RequestError: the request cannot be answered as it is.
+        """
+        block, wanted = self.decode(body, kind, header_bytes)
+        return answer(_WANTED.decode(wanted), self.score(block), self.info)
 
     def warm_up(self) -> None:
         """Score a few rows of missing values, so that no client waits for first-time work."""
         for count in (1, 64, 1):
-            self._score([{}] * count, "rows")
+            self.score(self._scorer.encode(self._scorer.block([{}] * count)))
 
-    def _score(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> NDArray[np.float32]:
-        if not rows:
-            return np.zeros((0, len(self._scorer.tasks)), dtype=np.float32)
+    def _infer(self, body: bytes, header_bytes: int | None) -> tuple[EncodedBlock, Wanted]:
+        header, rest = binary.split(body, header_bytes)
+        request = decode(_INFER, header, where="request body")
+        data = binary.assign(request, rest)
+        wanted = wanted_of_infer(request, self.info)
+        if is_encoded(request):
+            return read_encoded(request, data, self.info, self._limits), wanted
+        return self._encode(read_rows(request, data, self.info, self._limits), "rows"), wanted
+
+    def _rank(self, body: bytes) -> tuple[EncodedBlock, Wanted]:
+        request = decode(_RANK, body, where="request body")
+        columns = {*self.info.dense, *self.info.categorical, *self.info.lists}
+        rows = candidate_rows(request, columns=columns, limits=self._limits)
+        return self._encode(rows, "candidates"), wanted_of_rank(request)
+
+    def _encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> EncodedBlock:
         try:
             block = self._scorer.block(rows)
-            self._require_few_ids(block, place)
-            scores = self._scorer.score_tasks(block)
         except DataError as error:
             raise RequestError(str(error).replace("rows", place, 1)) from error
-        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-        if bad.size:
-            raise RequestError(f"{place}[{bad[0]}]: its score is not a finite number; are its values?")
-        return scores
-
-    def _require_few_ids(self, block: RawBlock, place: str) -> None:
         count, most = int(listed_ids(block, self._scorer.schema).sum()), self._limits.max_listed_ids
         if count > most:
             raise RequestError(
                 f"{place}: {count} ids in lists of all rows together, at most {most} are allowed"
             )
+        return self._scorer.encode(block)

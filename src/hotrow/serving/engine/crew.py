@@ -1,0 +1,335 @@
+"""The workers of one model: hands them sub-batches, gathers what they return, replaces those that die."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hotrow.data.raw import EncodedBlock
+from hotrow.errors import HotrowError, InternalError, RequestError
+from hotrow.serving.engine.flight import Flight, Room, place, place_body
+from hotrow.serving.engine.layout import Layout, Shape
+from hotrow.serving.engine.messages import PACKET_BYTES, Kind, Outcome, Reply, Task
+from hotrow.serving.engine.queue import Waiting, WaitingLine, cut
+from hotrow.serving.engine.request import Request, Scores
+from hotrow.serving.engine.workers import Starter, is_stopped, kill
+
+_LOG = logging.getLogger(__name__)
+_DEPTH = 2
+"""Tasks that a worker has at a time: the second is there when it has done the first."""
+_ATTEMPTS = 3
+"""A query over which so many workers died is given up: it may be what kills them."""
+_RESTART_SECONDS = 1.0
+
+
+class _Given(NamedTuple):
+    """A task that a worker has."""
+
+    task: Task
+    part: tuple[int, int]
+    flight: Flight
+    at: float
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """One worker.
+
+    Attributes:
+        channel: its socket.
+        processor: that it is bound to; -1 for any.
+        process: its id; None for a thread.
+        given: tasks that it has, the one it works at first.
+    """
+
+    channel: socket.socket
+    processor: int
+    process: int | None
+    given: deque[_Given] = field(default_factory=deque)
+
+
+class Crew:
+    """Workers of one model, and the queries that wait for them.
+
+    Args:
+        starter: makes workers.
+        room: memory shared with them.
+        workers: how many.
+        batch_size: asked for the rows of a sub-batch whenever a query is cut.
+        clock: returns seconds.
+        observe: told the rows and seconds of every sub-batch that was scored.
+    """
+
+    def __init__(
+        self,
+        starter: Starter,
+        room: Room,
+        *,
+        workers: int,
+        batch_size: Callable[[], int],
+        clock: Callable[[], float],
+        observe: Callable[[int, float], None],
+    ) -> None:
+        self._starter = starter
+        self._room = room
+        self._size = workers
+        self._batch_size = batch_size
+        self._clock = clock
+        self._observe = observe
+        self._line = WaitingLine()
+        self._flights: dict[Waiting, Flight] = {}
+        self._workers: list[_Worker] = []
+        self._numbers = 0
+        self._closed = False
+        self._starting: set[asyncio.Task[None]] = set()
+        self.restarts = 0
+
+    async def start(self) -> None:
+        """Start all workers."""
+        pinned = self._size <= len(os.sched_getaffinity(0))
+        processors = sorted(os.sched_getaffinity(0)) if pinned else [-1] * self._size
+        for processor in processors[: self._size]:
+            await self._hire(processor)
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows whose work was not begun."""
+        return self._line.rows
+
+    @property
+    def busy_rows(self) -> int:
+        """Rows that workers have."""
+        return sum(given.part[1] - given.part[0] for worker in self._workers for given in worker.given)
+
+    @property
+    def in_flight(self) -> int:
+        """Queries that were not answered yet."""
+        return len(self._flights)
+
+    @property
+    def size(self) -> int:
+        """Workers that run."""
+        return len(self._workers)
+
+    @property
+    def processes(self) -> list[int]:
+        """Process ids of the workers that run."""
+        return [worker.process for worker in self._workers if worker.process is not None]
+
+    async def score(self, request: Request, shape: Shape, deadline: float | None) -> Scores:
+        """Have a request scored.
+
+        Raises:
+            RequestError: it is wrong; there is no room (503); its deadline passed (504).
+            InternalError: a worker failed, or workers ended over it.
+        """
+        layout, at, body_at = place(request, shape, self._room)
+        is_raw = not isinstance(request, EncodedBlock)
+        rows = layout.rows
+        waiting = Waiting(rows, deadline, decoded=not is_raw)
+        waiting.parts = cut(rows, self._batch_size()) if not is_raw else deque([(0, rows)])
+        loop = asyncio.get_running_loop()
+        flight = Flight(
+            waiting=waiting,
+            layout=layout,
+            at=at,
+            body_at=body_at,
+            raw=None if isinstance(request, EncodedBlock) else request,
+            future=loop.create_future(),
+            arrived=self._clock(),
+        )
+        self._flights[waiting] = flight
+        self._line.add(waiting)
+        self._pump()
+        try:
+            return await flight.future
+        finally:
+            if not waiting.finished:
+                self._line.drop(waiting)
+            self._end_if_finished(flight)
+
+    def watch(self) -> None:
+        """Kill a worker that was stopped in the middle of its work; to be called every now and then."""
+        for worker in self._workers:
+            if worker.process is not None and worker.given and is_stopped(worker.process):
+                _LOG.warning("worker %d is stopped; it is replaced", worker.process)
+                kill(worker.process)
+
+    async def finish(self) -> None:
+        """Wait until no query is in flight."""
+        while self._flights:
+            await asyncio.wait([flight.future for flight in self._flights.values()])
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """End the workers; queries that are in flight fail."""
+        self._closed = True
+        for flight in list(self._flights.values()):
+            _fail(flight, RequestError("the server is shutting down", status=503))
+        for worker in self._workers:
+            _detach(worker)
+        self._workers.clear()
+        for task in self._starting:
+            task.cancel()
+        self._starter.close()
+
+    async def _hire(self, processor: int) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            process = await self._starter.start(theirs, processor)
+        worker = _Worker(ours, processor, process)
+        self._workers.append(worker)
+        asyncio.get_running_loop().add_reader(ours, self._read, worker)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Give waiting work to workers that have room, first to those that have none."""
+        for depth in range(_DEPTH):
+            for worker in self._workers:
+                if len(worker.given) == depth and not self._give(worker):
+                    return
+
+    def _give(self, worker: _Worker) -> bool:
+        """Give a worker the next piece of work; tell whether there was any."""
+        now = self._clock()
+        while (found := self._line.take(now)) is not None:
+            waiting, part = found
+            flight = self._flights[waiting]
+            if part is None:
+                _fail(flight, RequestError("the deadline passed before the request was scored", status=504))
+                self._end_if_finished(flight)
+                continue
+            if flight.began is None:
+                flight.began = now
+            self._numbers = (self._numbers + 1) & 0xFFFF_FFFF
+            task = flight.task(self._numbers, part, self._batch_size())
+            worker.given.append(_Given(task, part, flight, now))
+            try:
+                worker.channel.send(task.pack())
+            except (BrokenPipeError, ConnectionResetError):
+                self._lose(worker)
+            return True
+        return False
+
+    def _read(self, worker: _Worker) -> None:
+        """Take the replies that a worker has sent."""
+        while True:
+            try:
+                packet = worker.channel.recv(PACKET_BYTES)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                packet = b""
+            if not packet:
+                self._lose(worker)
+                break
+            given = worker.given.popleft()
+            reply = Reply.unpack(packet)
+            self._settle(given, reply)
+        self._pump()
+
+    def _settle(self, given: _Given, reply: Reply) -> None:
+        """Take the outcome of a task into account."""
+        flight = given.flight
+        waiting = flight.waiting
+        waiting.running -= 1
+        flight.work_seconds += reply.seconds
+        if reply.outcome == Outcome.REFUSED:
+            status, _, text = reply.text.decode(errors="replace").partition(" ")
+            self._give_up(flight, RequestError(text, status=int(status)))
+        elif reply.outcome == Outcome.FAILED:
+            self._give_up(flight, InternalError("a worker failed; the server's log has the details"))
+        elif reply.outcome == Outcome.NO_ROOM:
+            self._make_room(flight, reply)
+        elif given.task.kind == Kind.SCORE:
+            self._observe(given.part[1] - given.part[0], reply.seconds)
+        else:
+            self._decoded(flight, given.task.kind, reply)
+        if waiting.finished and not flight.future.done():
+            flight.future.set_result(flight.scores(self._room, self._clock()))
+        self._end_if_finished(flight)
+
+    def _decoded(self, flight: Flight, kind: Kind, reply: Reply) -> None:
+        flight.wanted = reply.text
+        flight.waiting.rows = reply.rows
+        flight.waiting.decoded = True
+        if kind == Kind.DECODE and not flight.waiting.dropped:
+            flight.waiting.parts = cut(reply.rows, self._batch_size())
+            self._line.add(flight.waiting, first=True)
+
+    def _make_room(self, flight: Flight, reply: Reply) -> None:
+        """Let a request be decoded again, into as much room as its rows turned out to need."""
+        assert flight.raw is not None
+        if flight.waiting.dropped:
+            return
+        layout = Layout(flight.layout.shape, reply.rows, reply.listed)
+        try:
+            flight.layout, at, flight.body_at = place_body(flight.raw, layout, self._room)
+        except RequestError as error:
+            self._give_up(flight, error)
+            return
+        self._room.give_back(flight.at)
+        flight.at = at
+        flight.waiting.rows = reply.rows
+        flight.waiting.parts.append((0, reply.rows))
+        self._line.add(flight.waiting, first=True)
+
+    def _give_up(self, flight: Flight, error: Exception) -> None:
+        self._line.drop(flight.waiting)
+        _fail(flight, error)
+
+    def _end_if_finished(self, flight: Flight) -> None:
+        """Free the memory of a request of which nothing runs any more and nobody waits."""
+        if flight.waiting.finished and flight.future.done() and flight.waiting in self._flights:
+            del self._flights[flight.waiting]
+            self._room.give_back(flight.at)
+
+    def _lose(self, worker: _Worker) -> None:
+        """Let the work of a dead worker wait again, and start another worker."""
+        if worker not in self._workers:
+            return
+        self._workers.remove(worker)
+        _detach(worker)
+        _LOG.warning("worker %s has ended; its work is done again by others", worker.process)
+        for position, given in enumerate(reversed(worker.given)):
+            waiting = given.flight.waiting
+            if position == len(worker.given) - 1:
+                waiting.attempts += 1  # the one it worked at
+            if waiting.attempts >= _ATTEMPTS:
+                waiting.running -= 1
+                self._give_up(given.flight, InternalError(f"{_ATTEMPTS} workers ended over this request"))
+            else:
+                self._line.put_back(waiting, given.part)
+            self._end_if_finished(given.flight)
+        worker.given.clear()
+        self.restarts += 1
+        task = asyncio.get_running_loop().create_task(self._replace(worker.processor))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _replace(self, processor: int) -> None:
+        while not self._closed:
+            try:
+                await self._hire(processor)
+            except HotrowError:
+                _LOG.exception("a worker could not be started; it is tried again")
+                await asyncio.sleep(_RESTART_SECONDS)
+            else:
+                return
+
+
+def _detach(worker: _Worker) -> None:
+    asyncio.get_running_loop().remove_reader(worker.channel)
+    worker.channel.close()
+
+
+def _fail(flight: Flight, error: Exception) -> None:
+    if not flight.future.done():
+        flight.future.set_exception(error)

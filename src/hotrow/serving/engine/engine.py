@@ -1,0 +1,203 @@
+"""The engine: scores requests on worker processes, and changes to another artifact while it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from hotrow.errors import ConfigError, RequestError
+from hotrow.serving.engine.crew import Crew
+from hotrow.serving.engine.flight import Room
+from hotrow.serving.engine.request import Request, Scores
+from hotrow.serving.engine.workers import Starter
+from hotrow.serving.info import ModelInfo
+
+State = Literal["loading", "ready", "draining", "failed"]
+
+_WATCH_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """How many workers there are and what they share.
+
+    Attributes:
+        workers: worker processes, each with one thread.
+        batch_size: rows of a sub-batch at most; may be changed while the engine runs.
+        memory_bytes: shared memory for the requests in flight, rounded up to a power of two.
+        max_queued_rows: rows that may wait; requests beyond are refused at once.
+    """
+
+    workers: int = 1
+    batch_size: int = 256
+    memory_bytes: int = 256 * 1024**2
+    max_queued_rows: int = 65_536
+
+    def __post_init__(self) -> None:
+        for name, least in (("workers", 1), ("batch_size", 1), ("memory_bytes", 1), ("max_queued_rows", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"engine.{name}", getattr(self, name), f"at least {least}")
+
+
+class Engine:
+    """Runs one model on several workers.
+
+    All methods are called in one event loop.
+
+    Args:
+        make: returns what starts the workers of the artifact to serve; called for every load.
+        config: sizes.
+    """
+
+    def __init__(self, make: Callable[[Room], Starter], config: EngineConfig) -> None:
+        self._make = make
+        self._config = config
+        self._room = Room(1 << (config.memory_bytes - 1).bit_length())
+        self._crew: Crew | None = None
+        self._info: ModelInfo | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._watcher: asyncio.Task[None] | None = None
+        self.batch_size = config.batch_size
+        self.state: State = "loading"
+
+    async def start(self) -> None:
+        """Load the model and start its workers; the state is ``ready`` afterwards.
+
+        Raises:
+            UserError: the model cannot be loaded; the state is ``failed`` then.
+        """
+        try:
+            await self.load()
+        except BaseException:
+            self.state = "failed"
+            raise
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        if self.state == "loading":
+            self.state = "ready"
+
+    async def load(self, make: Callable[[Room], Starter] | None = None) -> ModelInfo:
+        """Load a model beside the one that is served, and serve it from then on.
+
+        Requests that were begun are answered by the old one. If the new one cannot be loaded, the old one
+        stays.
+
+        Args:
+            make: as of the constructor; None: the same.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+        starter = (make or self._make)(self._room)
+        crew = Crew(
+            starter,
+            self._room,
+            workers=self._config.workers,
+            batch_size=lambda: self.batch_size,
+            clock=asyncio.get_running_loop().time,
+            observe=self._observe,
+        )
+        try:
+            info = msgspec.convert(await starter.load(), ModelInfo)
+            await crew.start()
+        except BaseException:
+            crew.close()
+            raise
+        before, self._crew, self._info = self._crew, crew, info
+        if before is not None:
+            task = asyncio.get_running_loop().create_task(_retire(before))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+        return info
+
+    async def score(self, request: Request, *, seconds: float | None = None) -> Scores:
+        """Score the rows of a request.
+
+        Cancelling this call begins nothing more of it.
+
+        Args:
+            request: raw or encoded.
+            seconds: after which nothing of it is begun any more.
+
+        Raises:
+            RequestError: it cannot be answered as it is; the model is not loaded (503); too many rows wait
+                (503); the time is over (504).
+        """
+        crew, info = self.crew, self.info
+        rows = request.rows if hasattr(request, "rows") else len(request.dense)
+        waiting = crew.queued_rows
+        if waiting and waiting + rows > self._config.max_queued_rows:
+            raise RequestError(
+                f"{waiting} rows are waiting already, at most {self._config.max_queued_rows} may: "
+                "try again later",
+                status=503,
+            )
+        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        return await crew.score(request, info.shape, deadline)
+
+    @property
+    def crew(self) -> Crew:
+        """The workers.
+
+        Raises:
+            RequestError: the model is not loaded yet (503).
+        """
+        if self._crew is None:
+            raise RequestError("the model is not loaded yet", status=503)
+        return self._crew
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model.
+
+        Raises:
+            RequestError: it is not loaded yet (503).
+        """
+        if self._info is None:
+            raise RequestError("the model is not loaded yet", status=503)
+        return self._info
+
+    @property
+    def memory_taken(self) -> int:
+        """Bytes of shared memory in use."""
+        return self._room.taken
+
+    def drain(self) -> None:
+        """Report not ready from now on; requests are still answered."""
+        self.state = "draining"
+
+    async def close(self) -> None:
+        """Stop the workers; requests in flight fail."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        for task in self._leaving:
+            task.cancel()
+        if self._crew is not None:
+            self._crew.close()
+        self._room.memory.close()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            self.crew.watch()
+
+    def _observe(self, rows: int, seconds: float) -> None:
+        """Take note of the time of a sub-batch."""
+
+
+async def _retire(crew: Crew) -> None:
+    try:
+        await crew.finish()
+    finally:
+        crew.close()
+
+
+def describe(state: State) -> dict[str, Any]:
+    """Return the state as an answer."""
+    return {"ready": True} if state == "ready" else {"ready": False, "error": f"the server is {state}"}

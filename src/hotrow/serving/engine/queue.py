@@ -1,0 +1,100 @@
+"""Queries that wait for workers, in order of arrival, cut into sub-batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A query and what is left to do of it.
+
+    Attributes:
+        rows: how many it has; of a request whose body was not decoded yet, an estimate.
+        deadline: after which nothing of it is begun, by the clock that the caller uses; None: never.
+        decoded: whether its rows are there.
+        parts: (start, stop) of the sub-batches that were not begun, the next one first.
+        running: pieces of work that were begun and have not ended.
+        dropped: nothing more of it shall be begun.
+        attempts: how often a worker died over it.
+    """
+
+    rows: int
+    deadline: float | None
+    decoded: bool
+    parts: deque[tuple[int, int]] = field(default_factory=deque)
+    running: int = 0
+    dropped: bool = False
+    attempts: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.parts and not self.running
+
+
+class WaitingLine:
+    """First come, first served."""
+
+    def __init__(self) -> None:
+        self._queries: deque[Waiting] = deque()
+        self.rows = 0
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def add(self, query: Waiting, *, first: bool = False) -> None:
+        """Let a query with parts wait, behind the others or, if it was begun already, before them."""
+        if first:
+            self._queries.appendleft(query)
+        else:
+            self._queries.append(query)
+        self.rows += sum(stop - start for start, stop in query.parts)
+
+    def take(self, now: float) -> tuple[Waiting, tuple[int, int] | None] | None:
+        """Return the next piece of work, which is then running; None: nothing waits.
+
+        A query whose deadline has passed comes without a part, is dropped and does not wait any more.
+        """
+        while self._queries:
+            query = self._queries[0]
+            if query.deadline is not None and query.deadline < now:
+                self.drop(query)
+                return query, None
+            start, stop = query.parts.popleft()
+            self.rows -= stop - start
+            if not query.parts:
+                self._queries.popleft()
+            query.running += 1
+            return query, (start, stop)
+        return None
+
+    def put_back(self, query: Waiting, part: tuple[int, int]) -> None:
+        """Let a part wait again whose worker died; of a dropped query it is forgotten."""
+        query.running -= 1
+        if query.dropped:
+            return
+        if query.parts:
+            query.parts.appendleft(part)
+            self.rows += part[1] - part[0]
+        else:
+            query.parts.append(part)
+            self.add(query, first=True)
+
+    def drop(self, query: Waiting) -> None:
+        """Begin nothing more of a query."""
+        query.dropped = True
+        if query.parts:
+            self._queries.remove(query)
+            self.rows -= sum(stop - start for start, stop in query.parts)
+            query.parts.clear()
+
+
+def cut(rows: int, batch_size: int) -> deque[tuple[int, int]]:
+    """Cut rows into as few sub-batches of at most ``batch_size`` as possible, of sizes as equal as possible.
+
+    Equal ones end at about the same time: a short rest would save its worker little, and the others nothing.
+    """
+    count = max(-(-rows // batch_size), 1)
+    return deque((rows * k // count, rows * (k + 1) // count) for k in range(count))

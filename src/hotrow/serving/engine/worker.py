@@ -1,0 +1,96 @@
+"""A worker: takes tasks from its socket, one after the other, until the front process closes it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hotrow.data.raw import EncodedBlock
+from hotrow.errors import RequestError
+from hotrow.serving.engine.layout import Layout, Rows, Shape
+from hotrow.serving.engine.messages import PACKET_BYTES, Body, Kind, Outcome, Reply, Task
+
+_LOG = logging.getLogger(__name__)
+
+
+class ServedModel(Protocol):
+    """What a worker runs."""
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of a row."""
+
+    def decode(self, body: bytes, kind: Body, header_bytes: int) -> tuple[EncodedBlock, bytes]:
+        """Return the rows of a request's body, and what its answer must have, as bytes.
+
+        Raises:
+            RequestError: the request cannot be answered as it is.
+        """
+
+    def score(self, block: EncodedBlock) -> NDArray[np.float32]:
+        """Return the probability of each task, (B, K) float32.
+
+        Raises:
+            RequestError: the rows cannot be scored.
+        """
+
+
+def work(channel: socket.socket, memory: NDArray[np.uint8], model: ServedModel) -> None:
+    """Do tasks until the socket is closed.
+
+    Args:
+        channel: a Unix socket of packets.
+        memory: the shared memory.
+        model: what is run.
+    """
+    while packet := _receive(channel):
+        task = Task.unpack(packet)
+        started = time.perf_counter()
+        try:
+            reply = _do(task, memory, model)
+        except RequestError as error:
+            reply = Reply(Outcome.REFUSED, task.number, 0.0, text=f"{error.status} {error}".encode())
+        except Exception:  # noqa: BLE001 - one request's failure is not the worker's
+            _LOG.exception("a task failed")
+            reply = Reply(Outcome.FAILED, task.number, 0.0)
+        try:
+            channel.send(reply._replace(seconds=time.perf_counter() - started).pack())
+        except BrokenPipeError:
+            return
+
+
+def _receive(channel: socket.socket) -> bytes:
+    try:
+        return channel.recv(PACKET_BYTES)
+    except ConnectionResetError:
+        return b""
+
+
+def _do(task: Task, memory: NDArray[np.uint8], model: ServedModel) -> Reply:
+    layout = Layout(model.shape, task.rows, task.listed)
+    rows = layout.at(memory, task.at)
+    if task.kind == Kind.SCORE:
+        _score(rows, task.start, task.stop, model)
+        return Reply(Outcome.DONE, task.number, 0.0)
+    body = memory[task.body_at : task.body_at + task.body_bytes].tobytes()
+    block, wanted = model.decode(body, task.body, task.header_bytes)
+    count, listed = len(block), sum(len(part.ids) for part in block.lists)
+    if count > task.rows or listed > task.listed:
+        return Reply(Outcome.NO_ROOM, task.number, 0.0, count, listed)
+    rows.write(block)
+    if task.kind == Kind.WHOLE:
+        _score(rows, 0, count, model)
+    return Reply(Outcome.DONE, task.number, 0.0, count, listed, wanted)
+
+
+def _score(rows: Rows, start: int, stop: int, model: ServedModel) -> None:
+    scores_BK = model.score(rows.read(start, stop))
+    bad = np.flatnonzero(~np.isfinite(scores_BK).all(axis=1))
+    if bad.size:
+        raise RequestError(f"rows[{start + bad[0]}]: its score is not a finite number; are its values?")
+    rows.scores[start:stop] = scores_BK

@@ -1,0 +1,130 @@
+"""Starting, watching and replacing the processes of one model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from hotrow.errors import ArtifactError, InternalError
+from hotrow.serving.engine.arena import SharedMemory
+
+_LOG = logging.getLogger(__name__)
+_GREETING_BYTES = 1 << 20
+_COMMAND = [sys.executable, "-m", "hotrow.serving.engine.template"]
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Starter(Protocol):
+    """Makes workers of one model."""
+
+    async def load(self) -> Mapping[str, Any]:
+        """Load and warm the model and return what there is to know of it.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+
+    async def start(self, channel: socket.socket, processor: int) -> int | None:
+        """Start a worker at the other end of ``channel`` and return its process id, None of a thread."""
+
+    def close(self) -> None:
+        """Start no more of them; those that run end when their sockets are closed."""
+
+
+class TemplateProcess:
+    """Workers forked from a process that has the model loaded.
+
+    Args:
+        config: what ``hotrow.serving.engine.served`` loads.
+        memory: shared with the workers.
+    """
+
+    def __init__(self, config: Mapping[str, Any], memory: SharedMemory) -> None:
+        self._config = config
+        self._memory = memory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def load(self) -> Mapping[str, Any]:
+        """Start the process and wait until it has loaded the model.
+
+        Raises:
+            ArtifactError: it cannot be loaded; the message is that of the loader.
+        """
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        descriptors = (theirs.fileno(), self._memory.descriptor)
+        config = json.dumps({"log_level": _LOG.getEffectiveLevel(), **self._config})
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_COMMAND, *map(str, descriptors), config],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the front process
+                env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
+            )
+        greeting = await self._answer(b"", None)
+        if not greeting:
+            raise InternalError(f"the process that loads the model ended with {self._process.wait()}")
+        told: dict[str, Any] = json.loads(greeting)
+        if "error" in told:
+            raise ArtifactError(told["error"])
+        facts: dict[str, Any] = told["ready"]
+        return facts
+
+    async def start(self, channel: socket.socket, processor: int) -> int:
+        """Fork a worker.
+
+        Raises:
+            InternalError: the process has ended.
+        """
+        answer = await self._answer(str(processor).encode(), channel)
+        if not answer:
+            raise InternalError("the process that workers are forked from has ended")
+        return int(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    async def _answer(self, packet: bytes, channel: socket.socket | None) -> bytes:
+        assert self._control is not None
+        loop = asyncio.get_running_loop()
+        async with self._one_at_a_time:
+            try:
+                if channel is not None:
+                    socket.send_fds(self._control, [packet], [channel.fileno()])
+                return await loop.sock_recv(self._control, _GREETING_BYTES)
+            except (BrokenPipeError, ConnectionResetError):
+                return b""
+
+
+def is_stopped(process: int) -> bool:
+    """Tell whether a process was stopped by a signal and does not run."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state in "Tt"
+
+
+def kill(process: int) -> None:
+    """End a worker at once; one that has ended is left alone."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,266 @@
+"""The engine with threads as workers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tests.serving.engine.conftest import Controlled, Run, encoded
+from tests.serving.engine.threads import ThreadStarter
+
+from hotrow.data.raw import EncodedBlock
+from hotrow.errors import ArtifactError, ConfigError, InternalError, RequestError
+from hotrow.serving import Engine, EngineConfig, Limits, RankingService
+from hotrow.serving.answers import Wanted
+from hotrow.serving.engine.messages import Body
+from hotrow.serving.engine.request import RawRequest
+
+PATIENCE = 60
+
+
+def _rank_body(rows: int, **more: object) -> bytes:
+    return json.dumps({"candidates": [{"I1": row} for row in range(rows)], **more}).encode()
+
+
+async def _until(condition: Any) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_scores_come_in_order_whatever_the_split(
+    run: Run, model: Controlled, batch_size: int, workers: int
+) -> None:
+    queries = [np.arange(rows, dtype=np.float32) + 1000 * rows for rows in (1, 2, 65, 0, 300, 13)]
+
+    async def scenario(engine: Engine) -> list[Any]:
+        return await asyncio.gather(*(engine.score(encoded(values)) for values in queries))
+
+    answers = run(scenario, batch_size=batch_size, workers=workers)
+    for values, found in zip(queries, answers, strict=True):
+        np.testing.assert_array_equal(found.values, values[:, None])
+    assert max(model.sizes) <= batch_size
+    assert sum(model.sizes) == sum(map(len, queries))
+
+
+@pytest.mark.parametrize("guess", [1, 30, 500])
+@pytest.mark.parametrize("batch_size", [8, 1000])
+def test_a_raw_request_is_decoded_by_a_worker_however_many_rows_were_expected(
+    run: Run, guess: int, batch_size: int
+) -> None:
+    request = RawRequest(_rank_body(30, id="7", top_k=3), Body.RANK, rows=guess)
+    found = run(lambda engine: engine.score(request), batch_size=batch_size)
+    np.testing.assert_array_equal(found.values[:, 0], np.arange(30))
+    assert msgspec.json.decode(found.wanted, type=Wanted) == Wanted(call=Body.RANK, id="7", top_k=3)
+
+
+def test_what_is_wrong_with_a_request_is_told(run: Run) -> None:
+    async def scenario(engine: Engine) -> None:
+        with pytest.raises(RequestError, match="unknown feature 'X'") as caught:
+            await engine.score(RawRequest(b'{"candidates": [{"X": 1}]}', Body.RANK))
+        assert caught.value.status == 400
+
+    run(scenario)
+
+
+def test_a_defect_fails_its_request_alone(run: Run, model: Controlled) -> None:
+    def before(block: EncodedBlock) -> None:
+        if block.dense[0, 0] == 2:
+            raise ZeroDivisionError
+
+    model.before = before
+
+    async def scenario(engine: Engine) -> list[Any]:
+        queries = (engine.score(encoded(np.array([value]))) for value in (1, 2, 3))
+        return await asyncio.gather(*queries, return_exceptions=True)
+
+    first, second, third = run(scenario)
+    assert (first.values, third.values) == (1, 3)
+    assert isinstance(second, InternalError)
+
+
+def test_a_deadline_in_the_past_is_never_begun(run: Run, model: Controlled) -> None:
+    async def scenario(engine: Engine) -> None:
+        with pytest.raises(RequestError, match="deadline passed") as caught:
+            await engine.score(encoded(np.arange(3)), seconds=-1.0)
+        assert caught.value.status == 504
+
+    run(scenario)
+    assert model.sizes == []
+
+
+def test_a_deadline_that_passes_in_the_queue_ends_a_query(run: Run, model: Controlled) -> None:
+    free, busy = threading.Event(), threading.Event()
+
+    def before(block: EncodedBlock) -> None:
+        busy.set()
+        assert free.wait(PATIENCE)
+
+    model.before = before
+
+    async def scenario(engine: Engine) -> None:
+        first = asyncio.create_task(engine.score(encoded(np.arange(2))))
+        await _until(busy.is_set)
+        late = asyncio.create_task(engine.score(encoded(np.arange(5)), seconds=0.02))
+        await asyncio.sleep(0.03)
+        free.set()
+        await first
+        with pytest.raises(RequestError, match="deadline passed"):
+            await late
+
+    run(scenario, batch_size=1)
+    assert len(model.sizes) < 7
+
+
+def test_a_cancelled_query_begins_no_more_sub_batches(run: Run, model: Controlled) -> None:
+    free, busy = threading.Event(), threading.Event()
+
+    def before(block: EncodedBlock) -> None:
+        busy.set()
+        assert free.wait(PATIENCE)
+
+    model.before = before
+
+    async def scenario(engine: Engine) -> Any:
+        query = asyncio.create_task(engine.score(encoded(np.arange(100))))
+        await _until(busy.is_set)
+        query.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await query
+        assert engine.crew.queued_rows == 0
+        free.set()
+        return await engine.score(encoded(np.array([5])))
+
+    assert run(scenario, batch_size=10).values == 5
+    assert sum(model.sizes) <= 21  # what the worker had, and the last query
+
+
+def test_rows_that_wait_are_bounded(run: Run, model: Controlled) -> None:
+    free = threading.Event()
+    model.before = lambda block: free.wait(PATIENCE)
+
+    async def scenario(engine: Engine) -> None:
+        queries = [asyncio.create_task(engine.score(encoded(np.arange(8)))) for _ in range(3)]
+        await _until(lambda: engine.crew.queued_rows == 8)
+        with pytest.raises(RequestError, match="8 rows are waiting already, at most 10 may") as caught:
+            await engine.score(encoded(np.arange(3)))
+        assert caught.value.status == 503
+        queries.append(asyncio.create_task(engine.score(encoded(np.arange(2)))))
+        await _until(lambda: engine.crew.queued_rows == 10)
+        free.set()
+        await asyncio.gather(*queries)
+
+    run(scenario, batch_size=8, max_queued_rows=10)
+
+
+def test_memory_for_requests_is_bounded(run: Run, model: Controlled) -> None:
+    free = threading.Event()
+    model.before = lambda block: free.wait(PATIENCE)
+
+    async def scenario(engine: Engine) -> None:
+        rows = np.arange(15_000)  # 2.4 MB
+        first = asyncio.create_task(engine.score(encoded(rows)))
+        await asyncio.sleep(0)
+        with pytest.raises(RequestError, match="memory for requests is full") as caught:
+            await engine.score(encoded(rows))
+        assert caught.value.status == 503
+        free.set()
+        await first
+        await engine.score(encoded(rows))
+
+    run(scenario)
+
+
+def test_a_worker_that_ends_is_replaced_and_its_work_done_again(run: Run, model: Controlled) -> None:
+    deaths = iter([True, True])
+
+    def before(block: EncodedBlock) -> None:
+        if next(deaths, False):
+            raise SystemExit
+
+    model.before = before
+    queries = [np.arange(50) + 100 * number for number in range(20)]
+
+    async def scenario(engine: Engine) -> list[Any]:
+        answers = await asyncio.gather(*(engine.score(encoded(values)) for values in queries))
+        await _until(lambda: engine.crew.size == 2)
+        assert engine.crew.restarts == 2
+        return answers
+
+    for values, found in zip(queries, run(scenario, workers=2, batch_size=9), strict=True):
+        np.testing.assert_array_equal(found.values[:, 0], values)
+
+
+def test_a_request_that_ends_workers_is_given_up(run: Run, model: Controlled) -> None:
+    def before(block: EncodedBlock) -> None:
+        if block.dense[0, 0] == 13:
+            raise SystemExit
+
+    model.before = before
+
+    async def scenario(engine: Engine) -> list[Any]:
+        queries = (engine.score(encoded(np.array([value]))) for value in (12, 13, 14, 15))
+        return await asyncio.gather(*queries, return_exceptions=True)
+
+    first, second, *others = run(scenario)
+    assert isinstance(second, InternalError)
+    assert [answer.values.item() for answer in (first, *others)] == [12, 14, 15]
+
+
+def test_the_batch_size_may_change_at_any_moment(run: Run, model: Controlled) -> None:
+    async def scenario(engine: Engine) -> None:
+        await engine.score(encoded(np.arange(100)))
+        engine.batch_size = 10
+        await engine.score(encoded(np.arange(100)))
+
+    run(scenario, batch_size=100)
+    assert model.sizes == [100, *[10] * 10]
+
+
+def test_another_model_takes_over_between_requests(run: Run, model: Controlled) -> None:
+    async def scenario(engine: Engine) -> None:
+        free, busy = threading.Event(), threading.Event()
+
+        def before(block: EncodedBlock) -> None:
+            busy.set()
+            assert free.wait(PATIENCE)
+
+        model.before = before
+        begun = asyncio.create_task(engine.score(encoded(np.arange(30))))
+        await _until(busy.is_set)
+        other = Controlled()
+        service = RankingService("sums", other, Limits(), version="2")
+        assert (await engine.load(lambda room: ThreadStarter(lambda: service, room.memory))).version == "2"
+        assert (await engine.score(encoded(np.array([3])))).values == 3
+        assert other.sizes == [1]
+        free.set()
+        np.testing.assert_array_equal((await begun).values[:, 0], np.arange(30))
+        assert other.sizes == [1]
+
+    run(scenario, batch_size=10)
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(run: Run) -> None:
+    def broken() -> RankingService:
+        raise ArtifactError("model.json: altered")
+
+    async def scenario(engine: Engine) -> Any:
+        with pytest.raises(ArtifactError, match="altered"):
+            await engine.load(lambda room: ThreadStarter(broken, room.memory))
+        assert engine.state == "ready"
+        return await engine.score(encoded(np.array([5])))
+
+    assert run(scenario).values == 5
+
+
+@pytest.mark.parametrize("field", ["workers", "batch_size", "memory_bytes", "max_queued_rows"])
+def test_sizes_are_positive(field: str) -> None:
+    with pytest.raises(ConfigError, match=f"engine.{field}: got 0, expected at least 1"):
+        EngineConfig(**{field: 0})

@@ -1,0 +1,165 @@
+"""The engine with worker processes and a real artifact, under kills."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hotrow.artifact import Artifact, load_artifact
+from hotrow.data.raw import EncodedBlock
+from hotrow.errors import ArtifactError
+from hotrow.serving import Engine, EngineConfig, Limits
+from hotrow.serving.engine.workers import TemplateProcess
+
+PATIENCE = 60
+ROWS = 40
+
+
+@pytest.fixture(scope="module")
+def artifact(run_folder: Path) -> Artifact:
+    return load_artifact(run_folder)
+
+
+@pytest.fixture(scope="module")
+def blocks(artifact: Artifact) -> list[EncodedBlock]:
+    """Return queries of random rows."""
+    rng = np.random.default_rng(0)
+    rows = [feature.rows for feature in artifact.schema.categorical]
+    return [
+        EncodedBlock(
+            rng.random((ROWS, len(artifact.schema.dense)), dtype=np.float32),
+            (rng.random((ROWS, len(rows))) * rows).astype(np.int32),
+            None,
+        )
+        for _ in range(8)
+    ]
+
+
+def run(folder: Path, scenario: Callable[[Engine], Awaitable[Any]], **config: Any) -> Any:
+    async def whole() -> Any:
+        engine = Engine(
+            lambda room: TemplateProcess(
+                {"artifact": str(folder), "name": None, "limits": asdict(Limits())}, room.memory
+            ),
+            EngineConfig(**{"workers": 2, "batch_size": 8, **config}),
+        )
+        await engine.start()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await scenario(engine)
+        finally:
+            await engine.close()
+
+    return asyncio.run(whole())
+
+
+async def _keep_asking(engine: Engine, blocks: list[EncodedBlock], meanwhile: Awaitable[Any]) -> int:
+    """Score queries, always three at a time, until ``meanwhile`` is done; all answers must be right."""
+    expected = [(await engine.score(block)).values for block in blocks]
+    done = asyncio.ensure_future(meanwhile)
+    answered = 0
+
+    async def ask(number: int) -> None:
+        nonlocal answered
+        while not done.done():
+            found = await engine.score(blocks[number])
+            np.testing.assert_array_equal(found.values, expected[number])
+            answered += 1
+            number = (number + 1) % len(blocks)
+
+    await asyncio.gather(*map(ask, range(3)))
+    await done
+    return answered
+
+
+def _replaced(engine: Engine, count: int) -> bool:
+    return engine.crew.restarts == count and engine.crew.size == 2
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_scores_are_those_of_the_artifact(artifact: Artifact, blocks: list[EncodedBlock]) -> None:
+    async def scenario(engine: Engine) -> list[Any]:
+        return await asyncio.gather(*map(engine.score, blocks))
+
+    for block, found in zip(blocks, run(artifact.path, scenario), strict=True):
+        np.testing.assert_allclose(found.values, artifact.score_encoded(block), rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_workers_may_die_or_stop_under_load(
+    artifact: Artifact, blocks: list[EncodedBlock], number: signal.Signals
+) -> None:
+    async def scenario(engine: Engine) -> int:
+        async def harm() -> None:
+            for round_number in range(4):
+                os.kill(engine.crew.processes[round_number % 2], number)
+                await _until(partial(_replaced, engine, round_number + 1))
+
+        return await _keep_asking(engine, blocks, harm())
+
+    assert run(artifact.path, scenario) > 0
+
+
+def test_another_artifact_takes_over_under_load(
+    artifact: Artifact, blocks: list[EncodedBlock], tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        shutil.copytree(artifact.path, folder)
+    (bad / "model.json").write_text("{}")
+
+    def serve(folder: Path) -> Callable[[Any], TemplateProcess]:
+        config = {"artifact": str(folder), "name": "other", "limits": asdict(Limits())}
+        return lambda room: TemplateProcess(config, room.memory)
+
+    async def scenario(engine: Engine) -> int:
+        async def change() -> None:
+            with pytest.raises(ArtifactError, match=r"model\.json"):
+                await engine.load(serve(bad))
+            assert engine.info.name == artifact.name
+            await engine.load(serve(good))
+            assert engine.info.name == "other"
+
+        return await _keep_asking(engine, blocks, change())
+
+    assert run(artifact.path, scenario) > 0
+
+
+def test_workers_end_with_their_front_process(artifact: Artifact, blocks: list[EncodedBlock]) -> None:
+    async def scenario(engine: Engine) -> list[int]:
+        await engine.score(blocks[0])
+        return engine.crew.processes
+
+    processes = run(artifact.path, scenario)
+    assert len(processes) == 2
+
+    async def gone() -> None:
+        async with asyncio.timeout(PATIENCE):
+            await _until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
+
+    asyncio.run(gone())
+
+
+def test_an_artifact_that_cannot_be_loaded_is_told(artifact: Artifact, tmp_path: Path) -> None:
+    shutil.copytree(artifact.path, tmp_path / "model")
+    (tmp_path / "model" / "dense.safetensors").write_bytes(b"x")
+
+    async def scenario(engine: Engine) -> None:
+        raise AssertionError("it was loaded")
+
+    with pytest.raises(ArtifactError, match=r"dense\.safetensors"):
+        run(tmp_path / "model", scenario)

@@ -1,0 +1,46 @@
+"""Workers that are threads of this process: the same code, without processes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from hotrow.serving import RankingService
+from hotrow.serving.engine.arena import SharedMemory
+from hotrow.serving.engine.worker import work
+
+
+class ThreadStarter:
+    """Starts threads that run one service.
+
+    Args:
+        load: returns the service.
+        memory: shared with the engine.
+    """
+
+    def __init__(self, load: Callable[[], RankingService], memory: SharedMemory) -> None:
+        self._load = load
+        self._memory = memory
+        self._service: RankingService | None = None
+
+    async def load(self) -> Mapping[str, Any]:
+        self._service = self._load()
+        facts: dict[str, Any] = msgspec.to_builtins(self._service.info)
+        return facts
+
+    async def start(self, channel: socket.socket, processor: int) -> int | None:
+        assert self._service is not None
+        threading.Thread(target=self._work, args=(channel.dup(), self._service), daemon=True).start()
+        return None
+
+    def _work(self, channel: socket.socket, service: RankingService) -> None:
+        with channel, contextlib.suppress(SystemExit):  # a worker that ends in the middle of its work
+            work(channel, self._memory.bytes, service)
+
+    def close(self) -> None:
+        self._service = None
