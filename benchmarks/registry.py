@@ -123,8 +123,14 @@ SUITES = {
     ),
     "ctr": Suite(
         module="benchmarks.ctr.training",
-        measures="test AUC and throughput of click-through models on MovieLens-1M, against FuxiCTR's",
+        measures="test AUC of click-through models on MovieLens-1M, against FuxiCTR's",
         tests=("tests/models", "tests/train", "tests/data/formats/movielens", "tests/metrics"),
+        needs_data="ml-1m",
+    ),
+    "ctr-speed": Suite(
+        module="benchmarks.ctr.speed",
+        measures="training throughput of DCN-v2 and DeepFM on MovieLens-1M, against FuxiCTR's",
+        tests=("tests/models", "tests/train"),
         needs_data="ml-1m",
     ),
 }

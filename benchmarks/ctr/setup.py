@@ -21,6 +21,10 @@ def _our_settings() -> Mapping[str, str]:
     }
 
 
+SAME = {"dcnv2": "dcnv2-small", "deepfm": "deepfm-small"}
+"""FuxiCTR's models, and what they are in hotrow."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """How the models are sized and trained.

@@ -1,4 +1,4 @@
-"""Run the comparison: every model of both libraries over three seeds, then how fast they train."""
+"""How well the models of both libraries rank: every one over three seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -15,41 +14,30 @@ from typing import Any
 
 import torch
 
-from benchmarks._data import data_folder
-from benchmarks.ctr.columns import describe, read_split
-from benchmarks.ctr.fuxi import peer_rates, train_peer, write_splits
-from benchmarks.ctr.ours import PRESETS, our_rate, train_ours
-from benchmarks.ctr.setup import Setup, Trained
-from hotrow.data.dataset import SPLITS, Dataset
-from hotrow.data.prepare import prepare
+from benchmarks.ctr.columns import describe
+from benchmarks.ctr.data import prepared
+from benchmarks.ctr.fuxi import train_peer
+from benchmarks.ctr.ours import PRESETS, train_ours
+from benchmarks.ctr.setup import SAME, Setup, Trained
+from hotrow.data.dataset import Dataset
 
 SEEDS = (0, 1, 2)
-SAME = {"dcnv2": "dcnv2-small", "deepfm": "deepfm-small"}
-"""FuxiCTR's models, and what they are in hotrow."""
-SOURCES = ("interactions_like.csv", "users.dat", "movies.dat")
-ROUNDS = 3
 
 Figures = dict[str, Any]
 
 
 def run(setup: Setup | None = None) -> Figures:
-    """Train every model on every seed; means, deviations, differences and throughput."""
+    """Train every model on every seed; means, deviations and differences."""
     setup = setup or Setup()
-    sources = [data_folder("ml-1m") / name for name in SOURCES]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        prepare("movielens", sources, folder / "data", settings={"split": "random"})
-        dataset = Dataset.open(folder / "data")
-        write_splits(folder, {split: read_split(dataset, split) for split in SPLITS})
+    with prepared() as (folder, dataset):
         trained = _train(folder, setup)
-        rates = _rates(folder, dataset, setup)
     return {
         "threads": torch.get_num_threads(),
         "training rows": dataset.rows("train"),
         "seeds": len(SEEDS),
         "models": [_summary(model, found) for model, found in trained.items()],
         "hotrow against FuxiCTR": [
-            {"model": theirs, **_above(trained[mine], trained[_peer(theirs)]), **rates[theirs]}
+            {"model": theirs, **_above(trained[mine], trained[_peer(theirs)])}
             for theirs, mine in SAME.items()
         ],
         "settings": {key: str(value) for key, value in asdict(setup).items()},
@@ -78,27 +66,6 @@ def _train_one(model: str, seed: int, folder: Path, setup: Setup) -> Trained:
     if model in PRESETS:
         return train_ours(model, dataset, folder / f"{model}-{seed}", setup, seed)
     return train_peer(model.removeprefix(_peer("")), describe(dataset), folder, setup, seed)
-
-
-def _rates(folder: Path, dataset: Dataset, setup: Setup) -> dict[str, Figures]:
-    """Time an epoch of both libraries, in turns, each with all threads; medians."""
-    found = {}
-    for theirs, mine in SAME.items():
-        ours, loops, steps = [], [], []
-        for _ in range(ROUNDS):
-            ours.append(our_rate(mine, dataset, setup))
-            peer = peer_rates(theirs, describe(dataset), folder, setup)
-            loops.append(peer.loop)
-            steps.append(peer.step)
-        rate, loop, step = (statistics.median(values) for values in (ours, loops, steps))
-        found[theirs] = {
-            "hotrow_samples_per_second": rate,
-            "fuxictr_samples_per_second": loop,
-            "fuxictr_step_samples_per_second": step,
-            "times_as_fast": rate / loop,
-            "times_as_fast_as_its_step": rate / step,
-        }
-    return found
 
 
 def _summary(model: str, found: Sequence[Trained]) -> Figures:
