@@ -20,10 +20,10 @@ from benchmarks._criteo import kaggle_schema, write_random
 from benchmarks._plain import PlainDLRM, PlainTrainer
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
+from hotrow.interrupt import Interrupt, StopRequestedError
 from hotrow.metrics import MetricAccumulator
 from hotrow.models import DLRMConfig
 from hotrow.train import Listener, Recipe, evaluate, make_recipe
-from hotrow.train.interrupt import Interrupt, StopRequestedError
 from hotrow.train.loop import Trainer
 from hotrow.train.run import build_learner
 

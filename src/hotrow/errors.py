@@ -13,6 +13,7 @@
     │   ├── DivergedError      a model whose outputs or loss stopped being finite numbers
     │   │   └── NonFiniteGradientError  a gradient that reached an embedding table
     │   ├── RequestError     a request to the server that cannot be answered as it is
+    │   ├── InvalidLoadError  a load run whose figures would not be what they say
     │   └── BackendUnavailableError  a backend was asked for by name and is not there
     ├── SoftErrorDetected      memory or arithmetic gave a wrong number: exit status 1
     └── InternalError          a defect in hotrow: exit status 1
@@ -147,6 +148,10 @@ class RequestError(UserError):
     def __init__(self, message: str, *, status: int = 400) -> None:
         self.status = status
         super().__init__(message)
+
+
+class InvalidLoadError(UserError):
+    """A load run whose figures would not be what they say: the generator lagged, or nothing was answered."""
 
 
 class SoftErrorDetected(HotrowError):  # noqa: N818  # an event, named as the literature does

@@ -10,11 +10,12 @@ import hotrow
 SOURCE = Path(hotrow.__file__).parent
 
 LAYERS = (
-    {"errors", "units", "types", "config", "files", "progress", "version"},
+    {"errors", "units", "types", "config", "files", "progress", "interrupt", "version"},
     {"kernels", "metrics"},
     {"data", "layers", "embedding"},
     {"models", "synth"},
     {"artifact"},
+    {"load"},
     {"train", "serving"},
     {"report", "shrink"},
     {"cli"},

@@ -12,6 +12,7 @@ import torch
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.errors import CheckpointError, StorageError
+from hotrow.interrupt import Interrupt
 from hotrow.train import Listener, Recipe, change
 from hotrow.train import checkpoint as checkpoint_module
 from hotrow.train.checkpoint import (
@@ -21,7 +22,6 @@ from hotrow.train.checkpoint import (
     verify_checkpoint,
     write_checkpoint,
 )
-from hotrow.train.interrupt import Interrupt
 from hotrow.train.loop import Learner, Trainer
 from hotrow.train.run import build_learner
 

@@ -11,10 +11,10 @@ from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import DivergedError
+from hotrow.interrupt import Interrupt
 from hotrow.metrics import Evaluation
 from hotrow.models import build_model
 from hotrow.train import Listener, Moment, Recipe, TrainFigures, change
-from hotrow.train.interrupt import Interrupt
 from hotrow.train.loop import Learner, Trainer
 from hotrow.train.run import build_learner
 from hotrow.train.schedule import rate_multiplier

@@ -14,10 +14,10 @@ from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.embedding import TableOptimizerConfig
 from hotrow.errors import ConfigError, DivergedError
+from hotrow.interrupt import Interrupt
 from hotrow.metrics import Evaluation
 from hotrow.train import DenseOptimizerConfig, Listener, Moment, ScheduleConfig, TrainConfig, TrainFigures
 from hotrow.train.config import ValidationConfig
-from hotrow.train.interrupt import Interrupt
 from hotrow.train.loop import Learner, Trainer
 from hotrow.train.optimizers import build_optimizer
 from hotrow.train.progress import RunProgress

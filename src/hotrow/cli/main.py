@@ -9,6 +9,7 @@ import typer
 
 from hotrow.cli import _frame
 from hotrow.cli.evaluate import evaluate
+from hotrow.cli.load import load
 from hotrow.cli.models import models
 from hotrow.cli.prepare import prepare
 from hotrow.cli.rank import rank
@@ -41,6 +42,7 @@ app.command()(evaluate)
 app.command()(shrink)
 app.command()(rank)
 app.command()(serve)
+app.command()(load)
 app.command()(report)
 
 

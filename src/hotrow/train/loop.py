@@ -15,11 +15,11 @@ import torch
 from hotrow.data.loader import Loader
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import DivergedError
+from hotrow.interrupt import Interrupt, StopRequestedError
 from hotrow.models import RankingModel
 from hotrow.train.calendar import Calendar
 from hotrow.train.config import TrainConfig
 from hotrow.train.events import Listener, Moment, TaskFigures, TrainFigures
-from hotrow.train.interrupt import Interrupt, StopRequestedError
 from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import set_learning_rate
 from hotrow.train.progress import RunProgress

@@ -12,12 +12,12 @@ from hotrow.data.sampling import NegativeSampling, require_negatives
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import CheckpointError, DataError
 from hotrow.files import storage_errors
+from hotrow.interrupt import deferred_interrupt
 from hotrow.models import build_model
 from hotrow.train._random import seed_everything
 from hotrow.train.checkpoint import read_checkpoint, read_notes
 from hotrow.train.events import Listener
 from hotrow.train.finish import finish
-from hotrow.train.interrupt import deferred_interrupt
 from hotrow.train.loop import Learner, Trainer
 from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import build_optimizer

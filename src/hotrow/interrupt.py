@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the current step, so that what is saved is whole."""
+"""Ctrl-C that waits until work may be interrupted, so that what it leaves is whole."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ class StopRequestedError(Exception):
 
 
 class Interrupt:
-    """Remembers the first Ctrl-C; a second one interrupts at once."""
+    """Remembers the first Ctrl-C; a second one interrupts at once.
 
-    def __init__(self) -> None:
+    Args:
+        awaited: what is still waited for then, as the message names it.
+    """
+
+    def __init__(self, awaited: str = "this step") -> None:
         self.requested = False
+        self._awaited = awaited
 
     def check(self) -> None:
-        """Return if training is to go on.
+        """Return if the work is to go on.
 
         Raises:
             StopRequestedError: Ctrl-C was pressed.
@@ -33,17 +38,17 @@ class Interrupt:
         if self.requested:
             signal.default_int_handler(number, frame)
         self.requested = True
-        sys.stderr.write("stopping after this step; press Ctrl-C again to stop at once\n")
+        sys.stderr.write(f"stopping after {self._awaited}; press Ctrl-C again to stop at once\n")
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Interrupt]:
+def deferred_interrupt(awaited: str = "this step") -> Iterator[Interrupt]:
     """Yield an ``Interrupt`` that Ctrl-C sets while the block runs.
 
     Only where Ctrl-C would raise KeyboardInterrupt here: in the main thread, with Python's own
     handler in place. Elsewhere it is never set.
     """
-    interrupt = Interrupt()
+    interrupt = Interrupt(awaited)
     ours = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
