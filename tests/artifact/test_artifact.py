@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from hotrow.artifact import Artifact, load_artifact, save_artifact
+from hotrow.artifact import Artifact, load_artifact, save_artifact, unpacked_model
 from hotrow.artifact import artifact as artifact_module
 from hotrow.data.raw import RawBlock
 from hotrow.embedding import EmbeddingTables, TableOptimizerConfig
 from hotrow.errors import DataError, MissingFileError, OutputExistsError, SchemaMismatchError
+from hotrow.layers.inference import for_inference, sigmoid
 from hotrow.models import build_model, preset
 from hotrow.types import Batch
 
@@ -56,10 +57,13 @@ def test_the_weights_that_were_saved_are_scored(tmp_path: Path, criteo_run: Path
     again = load_artifact(tmp_path / "m")
     rows = _rows(50)
     encoded = again.encoder.encode(rows)
-    expected = torch.sigmoid(model(Batch(torch.from_numpy(encoded.dense), torch.from_numpy(encoded.ids))))
-    np.testing.assert_array_equal(again.score(rows), expected.detach().numpy())
+    with torch.inference_mode():
+        logits = for_inference(model.eval())(
+            Batch(torch.from_numpy(encoded.dense), torch.from_numpy(encoded.ids))
+        )
+    np.testing.assert_array_equal(again.score(rows), sigmoid(logits).numpy())
     assert not np.array_equal(again.score(rows), loaded.score(rows))
-    state = again.model.state_dict()
+    state = unpacked_model(again).state_dict()
     for name, tensor in model.state_dict().items():
         assert name.endswith(("accumulator", "step")) or torch.equal(state[name], tensor), name
 
@@ -70,7 +74,7 @@ def test_batches_do_not_show(loaded: Artifact, monkeypatch: pytest.MonkeyPatch, 
     whole = loaded.score(rows)
     monkeypatch.setattr(artifact_module, "BATCH_ROWS", 6)
     assert whole.shape == (count,)
-    np.testing.assert_allclose(loaded.score(rows), whole, rtol=1e-5)
+    np.testing.assert_array_equal(loaded.score(rows), whole)
 
 
 def test_ids_never_seen_share_a_score(loaded: Artifact) -> None:
@@ -134,7 +138,7 @@ def test_columns_of_another_log_are_refused_when_raw_rows_come(loaded: Artifact)
 def _save(target: Path, source: Artifact, vocabularies: Path, *, overwrite: bool = False) -> None:
     save_artifact(
         target,
-        model=source.model,
+        model=unpacked_model(source),
         model_name="dlrm",
         model_config=preset("dlrm-small", source.schema.inputs()),
         schema=source.schema,
@@ -151,6 +155,20 @@ def test_an_artifact_is_replaced_only_when_told(tmp_path: Path, loaded: Artifact
         _save(tmp_path / "m", loaded, vocabularies)
     _save(tmp_path / "m", loaded, vocabularies, overwrite=True)
     np.testing.assert_array_equal(load_artifact(tmp_path / "m").score(_rows(9)), loaded.score(_rows(9)))
+
+
+def test_packed_networks_are_not_saved(tmp_path: Path, loaded: Artifact, criteo_run: Path) -> None:
+    with pytest.raises(ValueError, match="packed for inference"):
+        save_artifact(
+            tmp_path / "m",
+            model=loaded.model,
+            model_name="dlrm",
+            model_config=loaded.config,
+            schema=loaded.schema,
+            vocab_folder=criteo_run / "model" / "vocab",
+            metrics={},
+        )
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_loaded_artifact_outlives_its_replacement(

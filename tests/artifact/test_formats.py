@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hotrow.artifact import Artifact, load_artifact, replace_tables, save_artifact
+from hotrow.artifact import Artifact, load_artifact, replace_tables, save_artifact, unpacked_model
 from hotrow.data.raw import RawBlock
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import ArtifactError, UserError
@@ -40,7 +40,7 @@ def weights_of(artifact: Artifact) -> dict[str, Tensor]:
 def save(folder: Path, artifact: Artifact) -> None:
     save_artifact(
         folder,
-        model=artifact.model,
+        model=unpacked_model(artifact),
         model_name=artifact.name,
         model_config=artifact.config,
         schema=artifact.schema,
@@ -219,7 +219,7 @@ def test_a_table_that_is_not_what_its_configuration_says_is_not_written(
     with pytest.raises(ValueError, match=r"table C1: got \(torch\.float32"):
         save_artifact(
             tmp_path / "m",
-            model=plain.model,
+            model=unpacked_model(plain),
             model_name=plain.name,
             model_config=plain.config.with_formats({"C1": "bf16"}),
             schema=plain.schema,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hotrow.embedding import EmbeddingTables, TableOptimizerConfig
+from hotrow.layers.inference import Networks, for_inference
 from hotrow.models import ModelConfig, RankingModel, build_model
 from hotrow.types import Batch
 
@@ -56,6 +57,13 @@ def fit_a_little(case: Case, *, seed: int = 0) -> RankingModel:
     model = make_model(case, seed=seed, table_lr=0.1)
     fit(model, lambda step: make_batch(case.inputs, 32, seed=1000 + step), steps=5)
     return model
+
+
+def served(case: Case, model: RankingModel, networks: Networks | None = None) -> RankingModel:
+    """Return a copy of a fitted model with layers for inference."""
+    copy = make_model(case, table_lr=0.1).eval()
+    copy.load_state_dict(model.state_dict())
+    return for_inference(copy, networks or Networks())
 
 
 def logits_of(model: RankingModel, batch: Batch) -> Tensor:

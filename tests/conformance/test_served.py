@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from tests.conformance.batches import make_batch
-from tests.conformance.building import logits_of
+from tests.conformance.building import logits_of, served
 from tests.conformance.cases import Case
 from tests.conformance.datasets import SPLITS, raw_block, schema_of, write_dataset, write_vocabularies
 
 from hotrow.artifact import load_artifact, save_artifact
 from hotrow.data.dataset import Dataset
+from hotrow.layers.inference import sigmoid
 from hotrow.models import RankingModel, model_name
 from hotrow.train import make_recipe, train_model
 
@@ -30,7 +31,7 @@ def test_artifact_scores_with_the_models_bits(case: Case, fitted: RankingModel, 
     )
     artifact = load_artifact(tmp_path / "model")
     batch = make_batch(case.inputs, 37)
-    expected = torch.sigmoid(logits_of(fitted, batch))
+    expected = sigmoid(logits_of(served(case, fitted), batch))
     got = torch.from_numpy(artifact.score_tasks(raw_block(batch)))
     assert artifact.config == case.config
     assert torch.equal(got, expected.reshape(len(batch), -1))

@@ -1,7 +1,7 @@
 """The model as it is served: a checksummed folder of JSON, safetensors and vocabularies."""
 
 from hotrow.artifact._load import find_artifact, load_artifact
-from hotrow.artifact._replace import replace_tables
+from hotrow.artifact._replace import replace_tables, unpacked_model
 from hotrow.artifact._save import save_artifact
 from hotrow.artifact.artifact import Artifact
 from hotrow.artifact.scoring import ScoredLines, ScoreReport, score_lines, score_log, write_scores
@@ -16,5 +16,6 @@ __all__ = [
     "save_artifact",
     "score_lines",
     "score_log",
+    "unpacked_model",
     "write_scores",
 ]

@@ -23,6 +23,7 @@ from hotrow.data.encoder import Encoder
 from hotrow.data.schema import Schema
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import ArtifactError, ConfigError, DataError, MissingFileError, SchemaMismatchError
+from hotrow.layers.inference import for_inference
 from hotrow.models import ModelConfig, RankingModel, build_model, config_type
 
 FOLDER_IN_RUN = "model"
@@ -42,7 +43,7 @@ def find_artifact(path: str | Path) -> Path:
 
 
 def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
-    """Load a model for ranking. Its tables stay in their file, mapped into memory.
+    """Load a model for ranking. Its tables stay in their file, mapped into memory; its networks are packed.
 
     Args:
         path: an artifact, or a run that holds one.
@@ -65,7 +66,7 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
         raise ArtifactError(f"{folder / MANIFEST}: {error}") from error
     require_schema_fits(folder, schema, config)
     tensors = map_tensors(folder, manifest, names)
-    networks = network_tensors(folder, manifest, config, tensors)
+    weights = network_tensors(folder, manifest, config, tensors)
     embeddings = EmbeddingTables.from_weights(
         config.tables, table_weights(folder, manifest, config, tensors), features=config.features()
     )
@@ -73,7 +74,8 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
         path=folder,
         name=manifest.model.name,
         config=config,
-        model=build_served_model(folder, manifest.model.name, config, embeddings, networks),
+        model=for_inference(build_network(folder, manifest.model.name, config, embeddings, weights)),
+        weights=weights,
         schema=schema,
         encoder=_load_encoder(folder, schema, names),
         metrics=manifest.metrics,
@@ -89,20 +91,20 @@ def _model_config(manifest: Manifest) -> ModelConfig:
     return from_mapping(cls, manifest.model.config, where="model.config")
 
 
-def build_served_model(
+def build_network(
     folder: Path,
     name: str,
     config: ModelConfig,
     embeddings: EmbeddingTables,
-    networks: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
 ) -> RankingModel:
-    """Build the model around its tables and fill its networks."""
+    """Build the model around its tables and fill its networks; layers are those of training."""
     model = build_model(name, config, embeddings)
     state = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(EMBEDDINGS)}
-    require_networks_fit(folder, networks, state)
+    require_networks_fit(folder, weights, state)
     with torch.no_grad():
         for key, tensor in state.items():
-            tensor.copy_(networks[key])
+            tensor.copy_(weights[key])
     model.requires_grad_(requires_grad=False)
     return model.eval()
 

@@ -1,4 +1,4 @@
-"""A loaded artifact with its tables stored otherwise."""
+"""A loaded artifact otherwise: with other tables, or with its layers as they were trained."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from hotrow.artifact._load import build_served_model
+from hotrow.artifact._load import build_network
 from hotrow.artifact.artifact import Artifact
-from hotrow.artifact.manifest import EMBEDDINGS
 from hotrow.embedding import EmbeddingTables
 from hotrow.kernels.row_formats import RowFormat
+from hotrow.layers.inference import for_inference
+from hotrow.models import RankingModel
 
 
 def replace_tables(
@@ -28,11 +29,15 @@ def replace_tables(
         ValueError: a weight is missing or not what its format says.
     """
     config = artifact.config.with_formats(formats)
-    networks = {
-        name: tensor
-        for name, tensor in artifact.model.state_dict().items()
-        if not name.startswith(EMBEDDINGS)
-    }
     embeddings = EmbeddingTables.from_weights(config.tables, weights, features=config.features())
-    model = build_served_model(artifact.path, artifact.name, config, embeddings, networks)
-    return replace(artifact, config=config, model=model)
+    model = build_network(artifact.path, artifact.name, config, embeddings, artifact.weights)
+    return replace(artifact, config=config, model=for_inference(model))
+
+
+def unpacked_model(artifact: Artifact) -> RankingModel:
+    """Return the model with the layers that it was trained with, around the artifact's own tables.
+
+    It can be saved, and moved to another device; on a CPU, scores differ from the artifact's in last bits.
+    """
+    embeddings = artifact.model.embeddings
+    return build_network(artifact.path, artifact.name, artifact.config, embeddings, artifact.weights)

@@ -58,7 +58,7 @@ def save_artifact(
         overwrite: replace an artifact that is there.
 
     Raises:
-        ValueError: a table is not as the configuration says.
+        ValueError: a table is not as the configuration says, or the networks are packed for inference.
         OutputExistsError: ``folder`` holds something and ``overwrite`` is false.
         MissingFileError: there is no ``vocab_folder``.
         StorageError: the disk is full or refuses to be written.
@@ -102,6 +102,8 @@ def _split_state(model: RankingModel, config: ModelConfig) -> tuple[dict[str, Te
     """Return the networks' tensors and the tables' weights; optimizer state is left out."""
     state = model.state_dict()
     dense = {name: _plain(tensor) for name, tensor in state.items() if not name.startswith(EMBEDDINGS)}
+    if config.network_facts()[0] > sum(tensor.numel() for tensor in dense.values()):
+        raise ValueError("the model's networks are packed for inference: save unpacked_model(artifact)")
     tables = {table.name: state[f"{EMBEDDINGS}tables.{table.name}.weight"].cpu() for table in config.tables}
     for table in config.tables:
         found = tables[table.name].dtype, tuple(tables[table.name].shape)

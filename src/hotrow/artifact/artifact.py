@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hotrow.data.encoder import Encoder
 from hotrow.data.formats import RowReader, reader_of
@@ -18,6 +19,7 @@ from hotrow.data.jagged import to_jagged
 from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import SchemaMismatchError
+from hotrow.layers.inference import sigmoid
 from hotrow.models import ModelConfig, RankingModel
 from hotrow.types import Batch
 
@@ -36,7 +38,9 @@ class Artifact:
         path: the folder it was loaded from.
         name: the model's registered name.
         config: the model's configuration, which says how each table is stored.
-        model: in evaluation mode, without gradients.
+        model: in evaluation mode, without gradients, its layers those of ``hotrow.layers.inference``: a row
+            has the same bits whatever the rows and threads it is scored with.
+        weights: of the networks, by name, as they were trained.
         schema: features and how raw values are encoded.
         encoder: from raw rows to the model's input.
         metrics: what was measured of the model when it was written.
@@ -47,6 +51,7 @@ class Artifact:
     name: str
     config: ModelConfig
     model: RankingModel
+    weights: Mapping[str, Tensor]
     schema: Schema
     encoder: Encoder
     metrics: Mapping[str, Any]
@@ -136,5 +141,5 @@ class Artifact:
                 torch.from_numpy(block.ids),
                 lists=to_jagged([block.lists]) if block.lists else None,
             )
-            scores: NDArray[np.float32] = torch.sigmoid(self.model(batch)).numpy()
+            scores: NDArray[np.float32] = sigmoid(self.model(batch)).numpy()
         return scores.reshape(len(block.dense), -1)

@@ -17,7 +17,7 @@ _sigmoid_gradient = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_gradient = torch.ops.aten.tanh_backward.grad_input
 
 
-def _times(sizes: Tensor) -> list[tuple[int, int, int]]:
+def times(sizes: Tensor) -> list[tuple[int, int, int]]:
     """Return first packed step, first one of the time before, and number of rows, of each time."""
     counts = list(takewhile(bool, sizes.tolist()))
     starts = list(accumulate(counts, initial=0))
@@ -41,7 +41,7 @@ def run_forward(
     recurrent, share = x_PI.new_empty(rows, 3 * H), x_PI.new_empty(rows, H)
     state = last_BH[: int(sizes_P[0]) if len(sizes_P) else 0]
     before = 0
-    for start, _, count in _times(sizes_P):
+    for start, _, count in times(sizes_P):
         if count < len(state):
             last_BH[count : len(state)] = state[count:]
             state = state[:count]
@@ -72,14 +72,14 @@ def run_backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of x, scale (empty if there is none), of_input, of_state and bias."""
     H = of_state.shape[1]
-    times = _times(sizes_P)
-    rows = times[0][2] if times else 0
+    of_times = times(sizes_P)
+    rows = of_times[0][2] if of_times else 0
     grad_gates, grad_scale = torch.empty_like(gates_P3H), x_PI.new_empty(0 if scale_P is None else len(x_PI))
     grad_of_state = torch.zeros_like(of_state)
     back_BH = x_PI.new_zeros(rows, H) if grad_BH is None else grad_BH[:rows].clone()
     scratch = [x_PI.new_empty(rows, H) for _ in range(4)]
     zeros = x_PI.new_zeros(rows, H)
-    for start, before, count in reversed(times):
+    for start, before, count in reversed(of_times):
         part = slice(start, start + count)
         # of the loss by this time's states; below, by those of the time before
         back = back_BH[:count]

@@ -61,12 +61,12 @@ class ActivationUnit(nn.Module):
             last.register_parameter("bias", None)
         else:
             nn.init.constant_(last.bias, start)
-        self._parts = [key, query, query, query]
+        self.parts = [key, query, query, query]
 
     def forward(self, key_LK: Tensor, query_BQ: Tensor, segments: Segments) -> Tensor:
         """Return each step's weight, (L,), which may be any number."""
-        of_key, of_query, of_difference, of_product = torch.split(self.first.weight, self._parts, dim=1)
-        key, query = self._parts[:2]
+        of_key, of_query, of_difference, of_product = torch.split(self.first.weight, self.parts, dim=1)
+        key, query = self.parts[:2]
         of_key = of_key + F.pad(of_difference, (0, key - query))
         rows_BH = F.linear(query_BQ, of_query - of_difference, self.first.bias)
         if torch.is_grad_enabled() or self.training:

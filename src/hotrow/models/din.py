@@ -127,7 +127,7 @@ class DIN(RankingModel):
         interests = []
         for history, unit in zip(self.histories, self.units, strict=True):
             keys_LK, segments = history.steps_of(batch, found)
-            if not isinstance(unit, ActivationUnit):
+            if isinstance(unit, nn.Identity):  # it has no candidate
                 interests.append(segment_mean(keys_LK, segments))
                 continue
             weights_L = unit(keys_LK, history.query_of(found.pooled), segments)

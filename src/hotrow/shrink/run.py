@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hotrow.artifact import Artifact, find_artifact, load_artifact, save_artifact
+from hotrow.artifact import Artifact, find_artifact, load_artifact, save_artifact, unpacked_model
 from hotrow.artifact.manifest import VOCAB_FOLDER
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.errors import ArtifactError
@@ -148,7 +148,7 @@ def _save(shrunk: Artifact, folder: Path, test: SplitReport, validation: SplitRe
     }
     save_artifact(
         folder,
-        model=shrunk.model,
+        model=unpacked_model(shrunk),
         model_name=shrunk.name,
         model_config=shrunk.config,
         schema=shrunk.schema,

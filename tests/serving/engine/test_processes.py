@@ -96,7 +96,7 @@ def test_scores_are_those_of_the_artifact(artifact: Artifact, blocks: list[Encod
         return await asyncio.gather(*map(engine.score, blocks))
 
     for block, found in zip(blocks, run(artifact.path, scenario), strict=True):
-        np.testing.assert_allclose(found.values, artifact.score_encoded(block), rtol=1e-6)
+        np.testing.assert_array_equal(found.values, artifact.score_encoded(block))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

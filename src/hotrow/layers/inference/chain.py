@@ -1,0 +1,89 @@
+"""Linear layers and activations after one another, as they are served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hotrow.layers.dice import Dice
+from hotrow.layers.inference.dice import PackedDice
+from hotrow.layers.inference.linear import PackedLinear
+from hotrow.layers.inference.networks import Networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A linear layer and the activation that follows it.
+
+    Attributes:
+        name: of the linear layer in its model.
+        linear: as it was trained.
+        activation: likewise; None for none.
+    """
+
+    name: str
+    linear: nn.Linear
+    activation: nn.Module | None = None
+
+
+class Chain(nn.Module):
+    """Blocks as one function of float32 to float32.
+
+    Args:
+        blocks: in their order; none: the identity.
+        networks: in which numbers they are computed.
+    """
+
+    def __init__(self, blocks: Sequence[Block], networks: Networks) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(_stages(blocks, networks))
+        self._calls = [stage.forward for stage in self.stages]
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        """Map (B, I) to (B, O)."""
+        for call in self._calls:
+            x_BI = call(x_BI)
+        return x_BI.float()
+
+
+def blocks_of(layers: nn.Sequential, name: str) -> list[Block]:
+    """Return the blocks of linear layers, each with the activation behind it or none."""
+    blocks: list[Block] = []
+    for place, layer in layers.named_children():
+        if isinstance(layer, nn.Linear):
+            blocks.append(Block(name=f"{name}.{place}", linear=layer))
+        else:
+            last = blocks.pop()
+            blocks.append(Block(name=last.name, linear=last.linear, activation=layer))
+    return blocks
+
+
+def _stages(blocks: Sequence[Block], networks: Networks) -> Iterator[nn.Module]:
+    for block in blocks:
+        linear, relu = block.linear, isinstance(block.activation, nn.ReLU)
+        # A single output costs next to nothing, and is mostly a logit.
+        half = networks.precision == "bf16" and linear.out_features > 1
+        dtype = torch.bfloat16 if half else torch.float32
+        yield PackedLinear(linear.weight, linear.bias, dtype=dtype, relu=relu)
+        if block.activation is not None and not relu:
+            yield _activation(block.activation)
+
+
+def _activation(activation: nn.Module) -> nn.Module:
+    return PackedDice(activation) if isinstance(activation, Dice) else InFloat32(activation)
+
+
+class InFloat32(nn.Module):
+    """An activation of float32 numbers after a layer of fewer bits."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, x_BH: Tensor) -> Tensor:
+        """Map (B, H) to (B, H) float32."""
+        out: Tensor = self.activation(x_BH.float())
+        return out

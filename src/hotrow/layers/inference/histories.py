@@ -1,0 +1,80 @@
+"""Attention and recurrent layers as they are served, in float32.
+
+Shapes: B rows, L steps of all rows, P packed steps, C steps at a time, K width of a key, Q width of a query,
+H hidden width.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hotrow.layers._gru_loops import times
+from hotrow.layers.attention import CHUNK, ActivationUnit
+from hotrow.layers.gru import GRU
+from hotrow.layers.inference.linear import PackedLinear
+from hotrow.layers.inference.sigmoid import sigmoid
+from hotrow.layers.jagged import Segments
+from hotrow.layers.packing import Packing
+
+
+class PackedUnit(nn.Module):
+    """An ``ActivationUnit``.
+
+    Args:
+        source: as it was trained.
+        rest: its layers after the first, as they are served.
+    """
+
+    def __init__(self, source: ActivationUnit, rest: nn.Module) -> None:
+        super().__init__()
+        key, query = source.parts[:2]
+        of_key, of_query, of_difference, of_product = torch.split(source.first.weight, source.parts, dim=1)
+        of_key = of_key + F.pad(of_difference, (0, key - query))
+        self.of_query = PackedLinear(of_query - of_difference, source.first.bias)
+        self.of_step = PackedLinear(torch.cat([of_key, of_product], dim=1), None)
+        self.rest = rest
+        self._query = query
+
+    def forward(self, key_LK: Tensor, query_BQ: Tensor, segments: Segments) -> Tensor:
+        """Return each step's weight, (L,)."""
+        rows_BH = self.of_query.forward(query_BQ)
+        parts = []
+        for key_CK, rows_C in zip(torch.split(key_LK, CHUNK), torch.split(segments.rows, CHUNK), strict=True):
+            product_CQ = query_BQ.index_select(0, rows_C).mul_(key_CK[:, : self._query])
+            x_CH = self.of_step.forward(torch.cat([key_CK, product_CQ], dim=1))
+            parts.append(self.rest(x_CH.add_(rows_BH.index_select(0, rows_C))).squeeze(1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class PackedGRU(nn.Module):
+    """A ``GRU``."""
+
+    def __init__(self, source: GRU) -> None:
+        super().__init__()
+        self.of_input = PackedLinear(source.of_input, source.bias)
+        self.of_state = PackedLinear(source.of_state, None)
+        self._hidden = source.of_state.shape[1]
+
+    def forward(self, x_PI: Tensor, packing: Packing, scale_P: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the states of all packed steps, (P, H), and each row's last one, (B, H)."""
+        H, rows = self._hidden, packing.ranks.shape[0]
+        gates_P3H = self.of_input.forward(x_PI)
+        states_PH, last_BH = x_PI.new_empty(x_PI.shape[0], H), x_PI.new_zeros(rows, H)
+        state = last_BH
+        for start, _, count in times(packing.sizes):
+            last_BH[count : len(state)] = state[count:]
+            part = slice(start, start + count)
+            share = None if scale_P is None else scale_P[part, None]
+            state = self._step(gates_P3H[part], state[:count], share, states_PH[part])
+        last_BH[: len(state)] = state
+        return states_PH, last_BH.index_select(0, packing.ranks)
+
+    def _step(self, gates: Tensor, state: Tensor, share: Tensor | None, out: Tensor) -> Tensor:
+        H = self._hidden
+        added = self.of_state.forward(state)
+        reset_update = sigmoid(gates[:, : 2 * H] + added[:, : 2 * H])
+        candidate = gates[:, 2 * H :].addcmul_(reset_update[:, :H], added[:, 2 * H :]).tanh_()
+        update = reset_update[:, H:] if share is None else reset_update[:, H:] * share
+        return torch.lerp(state, candidate, update, out=out)

@@ -1,0 +1,57 @@
+"""Linear layers on oneDNN's packed weights.
+
+What keeps a row's bits is that oneDNN chooses its blocks of inputs, and with them the order of summation, by
+the weights, which are packed once; rows only choose how many are taken side by side. This is how its kernels
+work (oneDNN 3.12 as in torch 2.13), not something that it promises. Of all shapes tried there was one
+exception: a row alone, of more than 1024 inputs, is summed in one go instead of in blocks, so such a row is
+computed twice (``tests/layers/inference/test_linear.py``).
+
+Shapes: B rows, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+MOST_INPUTS_ALONE = 1024
+"""A single row of more inputs is computed as two."""
+
+_pack = torch.ops.mkldnn._reorder_linear_weight
+_linear = torch.ops.mkldnn._linear_pointwise.default
+
+
+class PackedLinear(nn.Module):
+    """x -> W x + b, or relu(W x + b); for inference on a CPU.
+
+    Args:
+        weight: W, (O, I).
+        bias: b, (O,), or None.
+        dtype: float32, or bfloat16, whose sums are in float32.
+        relu: whether ReLU follows.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, *, dtype: torch.dtype = torch.float32, relu: bool = False
+    ) -> None:
+        super().__init__()
+        self.outputs, self.inputs = weight.shape
+        self.dtype = dtype
+        self._weight = _pack(weight.detach().to(dtype).contiguous(), None)
+        self._bias = None if bias is None else bias.detach().to(dtype, copy=True)
+        self._then = "relu" if relu else "none"
+        self._not_alone = self.inputs > MOST_INPUTS_ALONE
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        """Map (B, I) of any floating dtype to (B, O) of the layer's."""
+        if x_BI.dtype != self.dtype:
+            x_BI = x_BI.to(self.dtype)
+        if self._not_alone and x_BI.shape[0] == 1:
+            twice: Tensor = _linear(x_BI.expand(2, -1), self._weight, self._bias, self._then, [], "")
+            return twice[:1]
+        out: Tensor = _linear(x_BI, self._weight, self._bias, self._then, [], "")
+        return out
+
+    def extra_repr(self) -> str:
+        """Return what ``print`` shows."""
+        return f"{self.inputs}, {self.outputs}, {self.dtype}, then={self._then}"

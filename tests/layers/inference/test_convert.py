@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from hotrow.errors import BackendUnavailableError
+from hotrow.layers import MLP
+from hotrow.layers.inference import Networks, for_inference
+
+
+def small() -> nn.Sequential:
+    return nn.Sequential(MLP((5, 4, 1), activate_last=False, generator=torch.Generator().manual_seed(0)))
+
+
+def test_no_linear_layer_of_training_stays() -> None:
+    model, x = small(), torch.randn(9, 5)
+    expected = model(x)
+    assert for_inference(model) is model
+    assert not any(isinstance(layer, nn.Linear) for layer in model.modules())
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_without_onednn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    with caplog.at_level(logging.WARNING):
+        model = for_inference(small())
+    assert "built without oneDNN" in caplog.text
+    assert any(isinstance(layer, nn.Linear) for layer in model.modules())
+    with pytest.raises(BackendUnavailableError, match=r"bf16.*without oneDNN"):
+        for_inference(small(), Networks(precision="bf16"))
