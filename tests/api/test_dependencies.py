@@ -11,7 +11,7 @@ SOURCE = Path(hotrow.__file__).parent
 
 LAYERS = (
     {"errors", "units", "types", "config", "files", "progress", "interrupt", "version"},
-    {"kernels", "metrics"},
+    {"kernels", "metrics", "scheduling"},
     {"data", "layers", "embedding"},
     {"models", "synth"},
     {"artifact"},

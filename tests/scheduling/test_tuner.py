@@ -1,0 +1,154 @@
+"""The whole of DeepRecSched, on systems whose best setting is planted and on simulated ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tests.scheduling.planted import SLA_MS, Planted, hill
+
+from hotrow.scheduling.history import History, Step
+from hotrow.scheduling.knobs import Knobs
+from hotrow.scheduling.rate_search import SearchConfig
+from hotrow.scheduling.simulate import Linear, ServiceTime
+from hotrow.scheduling.simulated import SimulatedSystem
+from hotrow.scheduling.trial import Outcome, Trial, drive
+from hotrow.scheduling.tuned import Tuned
+from hotrow.scheduling.tuner import TuneConfig, tune
+
+MLPERF = (*[100] * 2, *[200] * 12, *[300] * 2, 400, 500, 600, 700)
+
+
+def config(**changes: object) -> TuneConfig:
+    search = SearchConfig(sla_ms=SLA_MS, percentile=95, clump=1, least_seconds=0.1)
+    return TuneConfig(**{"search": search, "sizes": MLPERF, "start_qps": 100, **changes})  # type: ignore[arg-type]
+
+
+def contender(tuned: Tuned, name: str) -> float:
+    return next(contender.qps for contender in tuned.contenders if contender.name == name)
+
+
+@pytest.mark.parametrize("batch", [1, 25, 96, 256, 700])
+@pytest.mark.parametrize("seed", [None, 0])
+def test_a_planted_batch_size_is_found(batch: int, seed: int | None) -> None:
+    rng = None if seed is None else np.random.default_rng(seed)
+    capacity = hill(1000, batch)
+    tuned = drive(tune(config(), History()), Planted(capacity, rng=rng).measure)
+    assert capacity(tuned.best.knobs) >= 0.93 * 1000 / (1 + 0.5 * 0.06)
+    assert 0.8 * 1000 <= tuned.best.qps <= 1000
+    assert tuned.best.confirmed
+    assert tuned.complete
+    assert tuned.best.qps >= max(contender(tuned, "static_25"), contender(tuned, "static_whole"))
+
+
+def planted_threshold(knobs: Knobs) -> float:
+    """Best at a threshold of 400; once queries are offloaded the best batch size is 64, before it 128."""
+    threshold = knobs.offload_threshold
+    factor = 0.5 if threshold is None else 1 / (1 + 0.4 * abs(np.log2(threshold / 400)))
+    return factor * hill(1000, 128 if threshold is None else 64)(knobs)
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_a_planted_threshold_is_found_and_the_batch_size_follows(seed: int | None) -> None:
+    rng = None if seed is None else np.random.default_rng(seed)
+    system = Planted(planted_threshold, rng=rng)
+    tuned = drive(tune(config(accelerator=True), History()), system.measure)
+    assert tuned.best.knobs.offload_threshold == 400
+    assert tuned.best.knobs.batch_size in (48, 64, 96)
+    assert {step.phase for step in tuned.history} >= {"batch size", "offload threshold"}
+
+
+def test_without_an_accelerator_nothing_is_offloaded() -> None:
+    system = Planted(planted_threshold)
+    drive(tune(config(), History()), system.measure)
+    assert {trial.knobs.offload_threshold for trial in system.trials} == {None}
+
+
+def test_a_useless_accelerator_is_left_alone() -> None:
+    system = Planted(lambda knobs: hill(1000, 64)(knobs) * (1 if knobs.offload_threshold is None else 0.1))
+    tuned = drive(tune(config(accelerator=True), History()), system.measure)
+    assert tuned.best.knobs == Knobs(64)
+
+
+def test_the_better_static_scheduler_wins_where_it_is_best() -> None:
+    def capacity(knobs: Knobs) -> float:
+        return 1000.0 if knobs.batch_size == 25 else 500.0
+
+    tuned = drive(tune(config(), History()), Planted(capacity).measure)
+    assert tuned.best.name == "static_25"
+    assert (tuned.gain_over("static_25"), len(tuned.contenders)) == (1, 2)
+    assert tuned.best.knobs == Knobs(25)
+
+
+def test_a_winner_that_is_not_confirmed_yields_to_a_static_scheduler() -> None:
+    capacity = {"search": 1000.0, "again": 10.0}
+
+    class Fickle(Planted):
+        def measure(self, trial: Trial) -> Outcome:
+            again = trial.phase.startswith("again: tuned")
+            self.capacity = lambda knobs: (
+                capacity["again" if again else "search"] if knobs.batch_size == 48 else 500.0
+            )
+            return super().measure(trial)
+
+    tuned = drive(tune(config(), History()), Fickle(hill(1, 1)).measure)
+    assert tuned.best.name.startswith("static")
+    assert not next(c for c in tuned.contenders if c.name == "tuned").confirmed
+
+
+def test_the_last_round_measures_in_turns() -> None:
+    told: list[Step] = []
+    history = History(on_step=told.append)
+    system = Planted(hill(1000, 64), rng=np.random.default_rng(0))
+    tuned = drive(tune(config(), history), system.measure)
+    assert tuple(told) == tuned.history
+    last = [step.phase for step in told if step.phase.startswith("again")]
+    assert last[:3] == ["again: tuned", "again: static 25", "again: static whole"]
+
+
+def test_the_result_is_json() -> None:
+    tuned = drive(tune(config(), History()), Planted(hill(1000, 64)).measure)
+    result = json.loads(json.dumps(tuned.to_json()))
+    assert result["static"].keys() == {"static_25", "static_whole"}
+    assert result["batch_size"] == 64
+    assert result["items_per_second"] == pytest.approx(100 * result["qps"])
+    assert result["gain"] == pytest.approx(result["qps"] / result["static"]["static_25"]["qps"])
+    assert len(result["history"]) == len(tuned.history)
+    assert {"p50_ms", "p95_ms", "p99_ms", "offload_threshold", "gain_over_whole"} <= result.keys()
+
+
+@pytest.mark.parametrize("budget", [0.0, 5.0, 20.0, 60.0])
+def test_the_budget_is_kept_and_a_result_given(budget: float) -> None:
+    history = History(budget)
+    tuned = drive(tune(config(), history), Planted(hill(1000, 64)).measure)
+    assert history.spent_s <= budget
+    assert not tuned.complete or budget == 60
+
+
+@pytest.mark.parametrize(
+    ("workers", "service", "sla_ms", "accelerator", "gain"),
+    [
+        (8, Linear(2.0, 0.05), 30, None, 1.5),
+        (4, Linear(0.5, 0.01), 12, None, 1.4),
+        (2, Linear(0.2, 0.05), 30, Linear(3, 0.005), 3),
+    ],
+)
+def test_simulated_systems_gain_over_a_static_batch_of_25(
+    workers: int, service: ServiceTime, sla_ms: float, accelerator: Callable[[int], float] | None, gain: float
+) -> None:
+    rng = np.random.default_rng(0)
+    system = SimulatedSystem(
+        workers=workers, service=service, sizes=MLPERF, rng=rng, sla_ms=sla_ms, accelerator=accelerator
+    )
+    tuning = TuneConfig(
+        search=SearchConfig(sla_ms=sla_ms, percentile=95),
+        sizes=MLPERF,
+        start_qps=50 * workers,
+        accelerator=accelerator is not None,
+    )
+    tuned = drive(tune(tuning, History()), system.measure)
+    assert tuned.best.confirmed
+    assert (tuned.gain_over("static_25") or 0) >= gain
+    assert tuned.best.qps >= contender(tuned, "static_whole")
