@@ -20,6 +20,7 @@ from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
 from hotrow.serving import Limits, RankingService
 from hotrow.serving.app import build_app
 from hotrow.serving.engine.engine import Engine, EngineConfig
+from hotrow.serving.front import Front
 
 LIMITS = Limits(max_body_bytes=20_000, max_rows=64)
 CONFIG = EngineConfig(memory_bytes=1 << 24)
@@ -67,7 +68,7 @@ class Client:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self.engine = engine
         self.loop = asyncio.Runner()
-        app = build_app(engine, limits)
+        app = build_app(Front(engine, limits))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://server")
 

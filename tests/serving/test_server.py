@@ -21,7 +21,7 @@ import pytest
 from hotrow.artifact._checksums import write_checksums
 from hotrow.errors import ConfigError
 from hotrow.serving import ServerConfig
-from hotrow.serving.server import _listen, _url
+from hotrow.serving.server import listen, url_of
 
 READY = re.compile(r"serving (\S+) at (http://\S+) ")
 PATIENCE = 120
@@ -175,18 +175,18 @@ def test_a_port_in_use_is_told_before_a_model_is_loaded() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port: got {port}, expected a free port on 127.0.0.1"):
-            _listen("127.0.0.1", port)
+            listen("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid", "a" * 300])
 def test_a_host_that_is_not_this_machine_is_told(host: str) -> None:
     with pytest.raises(ConfigError, match="host"):
-        _listen(host, 0)
+        listen(host, 0)
 
 
 def test_addresses_of_both_families_are_written_as_urls() -> None:
-    with _listen("127.0.0.1", 0) as listener:
-        assert _url(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listen("127.0.0.1", 0) as listener:
+        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hotrow.errors import RequestError
-from hotrow.serving.answers import Wanted, answer
-from hotrow.serving.engine.engine import Engine
-from hotrow.serving.limits import Limits
+from hotrow.serving.answers import answer
+from hotrow.serving.describing import model_config, model_statistics, repository_index, server_metadata
+from hotrow.serving.front import Call, Front
+from hotrow.serving.info import ModelInfo
+from hotrow.serving.leaving import GONE, while_connected
 from hotrow.serving.reading import Asked, read_infer, read_rank
-from hotrow.version import hotrow_version
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _DEADLINE = "Deadline-Ms"
-_WANTED = msgspec.json.Decoder(Wanted)
 
 MAX_ERROR_CHARACTERS = 500
 """Messages quote the request; what a client gets back of it stays short."""
@@ -28,29 +28,39 @@ class Addresses:
     """Handlers of all addresses.
 
     Args:
-        engine: runs the model.
-        limits: bounds on requests.
+        front: answers requests.
     """
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine = engine
-        self._limits = limits
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._engine = front.engine
 
     def routes(self) -> list[Route]:
         """Return the table of addresses."""
+        of_a_model = [
+            ("", self.model, "GET"),
+            ("/ready", self.model_ready, "GET"),
+            ("/config", self.config, "GET"),
+            ("/stats", self.statistics, "GET"),
+            ("/infer", self.infer, "POST"),
+        ]
         return [
             Route("/v2", self.server, methods=["GET"]),
             Route("/v2/health/live", self.live, methods=["GET"]),
             Route("/v2/health/ready", self.ready, methods=["GET"]),
-            Route("/v2/models/{name}", self.model, methods=["GET"]),
-            Route("/v2/models/{name}/ready", self.model_ready, methods=["GET"]),
-            Route("/v2/models/{name}/infer", self.infer, methods=["POST"]),
             Route("/v1/rank", self.rank, methods=["POST"]),
+            Route("/v2/models/stats", self.all_statistics, methods=["GET"]),
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            *(
+                Route(f"/v2/models/{{name}}{version}{path}", handler, methods=[method])
+                for path, handler, method in of_a_model
+                for version in ("", "/versions/{version}")
+            ),
         ]
 
     async def server(self, _: Request) -> Response:
         """Describe the server."""
-        return _answer({"name": "hotrow", "version": hotrow_version(), "extensions": ["binary_tensor_data"]})
+        return _answer(server_metadata())
 
     async def live(self, _: Request) -> Response:
         """Tell that the process answers."""
@@ -65,72 +75,94 @@ class Addresses:
 
     async def model(self, request: Request) -> Response:
         """Describe the model."""
-        self._require_model(request)
-        return _answer(self._engine.info.metadata())
+        return _answer(self._require_model(request).metadata())
 
     async def model_ready(self, request: Request) -> Response:
         """Tell whether requests for the model should be sent here."""
         self._require_model(request)
         return await self.ready(request)
 
+    async def config(self, request: Request) -> Response:
+        """Tell how the model is run."""
+        return _answer(model_config(self._require_model(request), workers=self._engine.crew.size))
+
+    async def statistics(self, request: Request) -> Response:
+        """Tell what was asked of the model."""
+        self._require_model(request)
+        return await self.all_statistics(request)
+
+    async def all_statistics(self, _: Request) -> Response:
+        """Tell what was asked of all models, which are one."""
+        return _answer({"model_stats": [model_statistics(self._engine.info, self._front.statistics)]})
+
+    async def index(self, _: Request) -> Response:
+        """List the models."""
+        return _answer(repository_index(self._engine.info, self._engine))
+
     async def infer(self, request: Request) -> Response:
         """Score tensors of rows."""
         self._require_model(request)
-        header = _header_bytes(request)
-        body = await self._body(request)
-        return await self._answer(request, read_infer(body, header, self._engine.info, self._limits))
+        with self._front.call() as call:
+            header = _header_bytes(request)
+            body = await self._body(request)
+            # The model may have been replaced while the body came.
+            asked = read_infer(body, header, self._require_model(request), self._front.limits)
+            return await self._answer(call, request, asked)
 
     async def rank(self, request: Request) -> Response:
         """Rank candidates."""
-        self._engine.info  # noqa: B018 - raises while nothing is loaded, whatever the body
-        return await self._answer(request, read_rank(await self._body(request), self._limits))
+        with self._front.call() as call:
+            self._engine.info  # noqa: B018 - raises while nothing is loaded, whatever the body
+            asked = read_rank(await self._body(request), self._front.limits)
+            return await self._answer(call, request, asked)
 
-    async def _answer(self, request: Request, asked: Asked) -> Response:
+    async def _answer(self, call: Call, request: Request, asked: Asked) -> Response:
         info = self._engine.info
-        scores = await self._engine.score(asked.request, seconds=_soonest(request, asked.seconds))
-        wanted = asked.wanted or _WANTED.decode(scores.wanted)
+        seconds = _deadline(request)
+        async with while_connected(request):
+            scores, wanted = await call.score(asked, seconds)
         answered = answer(wanted, scores.values, info)
         if answered.header_bytes is None:
             return _json(answered.body)
         headers = {_HEADER_LENGTH: str(answered.header_bytes)}
         return Response(answered.body, media_type="application/octet-stream", headers=headers)
 
-    def _require_model(self, request: Request) -> None:
-        name, known = request.path_params["name"], self._engine.info.name
-        if name != known:
-            raise RequestError(f"there is no model {name!r}, this server has {known!r}", status=404)
+    def _require_model(self, request: Request) -> ModelInfo:
+        return self._front.require_model(request.path_params["name"], request.path_params.get("version", ""))
 
     async def _body(self, request: Request) -> bytes:
         """Read the body, and stop reading where it becomes longer than allowed."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise RequestError("compressed request bodies are not supported", status=415)
         too_long = RequestError(
-            f"the request body is longer than the {self._limits.max_body_bytes} bytes allowed", status=413
+            f"the request body is longer than the {self._front.limits.max_body_bytes} bytes allowed",
+            status=413,
         )
         declared = request.headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared[:20]) > self._limits.max_body_bytes:
+        if declared.isdecimal() and int(declared[:20]) > self._front.limits.max_body_bytes:
             raise too_long
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._limits.max_body_bytes:
-                raise too_long
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._front.limits.max_body_bytes:
+                    raise too_long
+        except ClientDisconnect as error:
+            raise RequestError("the client has left", status=GONE) from error
         return bytes(body)
 
 
-def build_app(engine: Engine, limits: Limits) -> Starlette:
-    """Return the ASGI application around an engine.
+def build_app(front: Front) -> Starlette:
+    """Return the ASGI application.
 
     Args:
-        engine: runs the model; starting and closing it is the caller's concern.
-        limits: bounds on requests.
+        front: answers requests; starting and closing its engine is the caller's concern.
     """
     return Starlette(
-        routes=Addresses(engine, limits).routes(),
+        routes=Addresses(front).routes(),
         exception_handlers={
             RequestError: _refused,
             HTTPException: _no_such_address,
-            ClientDisconnect: _gone,
             Exception: _defect,
         },
     )
@@ -146,18 +178,18 @@ def _header_bytes(request: Request) -> int | None:
     return int(text)
 
 
-def _soonest(request: Request, seconds: float | None) -> float | None:
-    """Return after how many seconds the answer is of no use, by the request's header or its body."""
+def _deadline(request: Request) -> float | None:
+    """Return after how many seconds the answer is of no use, by the request's header; None: never."""
     text = request.headers.get(_DEADLINE)
     if text is None:
-        return seconds
+        return None
     try:
         found = float(text) / 1e3
     except ValueError:
         found = -1.0
     if not 0 <= found < float("inf"):
         raise RequestError(f"{_DEADLINE}: {text!r}, expected milliseconds")
-    return found if seconds is None else min(found, seconds)
+    return found
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -172,10 +204,6 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _no_such_address(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _answer({"error": error.detail}, status=error.status_code, headers=dict(error.headers or {}))
-
-
-async def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it: the client closed the connection
 
 
 async def _defect(_: Request, __: Exception) -> Response:

@@ -19,6 +19,7 @@ from hotrow.errors import ConfigError, HotrowError
 from hotrow.serving.app import build_app
 from hotrow.serving.engine.engine import Engine, EngineConfig
 from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.serving.front import Front
 from hotrow.serving.limits import Limits
 
 _LOG = logging.getLogger(__name__)
@@ -76,9 +77,9 @@ def serve(
         KeyboardInterrupt: after Ctrl-C.
     """
     served = {"artifact": str(artifact), "name": name, "limits": asdict(config.limits)}
-    with _listen(config.host, config.port) as listener:
+    with listen(config.host, config.port) as listener:
         engine = Engine(lambda room: TemplateProcess(served, room.memory), config.engine)
-        running = _Running(engine, config, listener, announce)
+        running = Running(engine, config, listener, announce)
         with asyncio.Runner(loop_factory=running.server.config.get_loop_factory()) as runner:
             runner.run(running.run())
     if running.interrupted:
@@ -93,7 +94,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Running:
+class Running:
     """One server from its start to its end."""
 
     def __init__(
@@ -106,13 +107,13 @@ class _Running:
         self._engine = engine
         self._listener = listener
         self._announce = announce
-        self._url = _url(listener)
+        self._url = url_of(listener)
         self._drain_seconds = config.drain_seconds
         self.interrupted = False
         self._reloading: set[asyncio.Task[None]] = set()
         self.server = _Server(
             uvicorn.Config(
-                build_app(engine, config.limits),
+                build_app(Front(engine, config.limits)),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -166,9 +167,10 @@ class _Running:
             self.interrupted = True
             self.server.should_exit = True
         else:
-            asyncio.get_running_loop().call_later(self._drain_seconds, self._exit)
+            asyncio.get_running_loop().call_later(self._drain_seconds, self.end)
 
-    def _exit(self) -> None:
+    def end(self) -> None:
+        """Close the port, finish what was begun, and end."""
         self.server.should_exit = True
 
 
@@ -190,8 +192,12 @@ def _signals_to(handlers: Mapping[int, Callable[[int], None]]) -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port at once, so that one in use is told before a model is loaded."""
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port at once, so that one in use is told before a model is loaded.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -215,6 +221,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
+    """Return the address of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

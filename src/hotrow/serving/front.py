@@ -1,0 +1,119 @@
+"""What HTTP and gRPC have in common: from a request that was read to an answer, counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import msgspec
+
+from hotrow.errors import InternalError, RequestError
+from hotrow.serving.answers import Wanted
+from hotrow.serving.engine.engine import Engine
+from hotrow.serving.engine.request import Scores
+from hotrow.serving.info import ModelInfo
+from hotrow.serving.limits import Limits
+from hotrow.serving.reading import Asked
+from hotrow.serving.statistics import Statistics, reason_of
+
+_WANTED = msgspec.json.Decoder(Wanted)
+
+
+class Front:
+    """Hands requests to the engine and counts what becomes of them.
+
+    Args:
+        engine: runs the model.
+        limits: bounds on requests.
+        clock: returns seconds.
+        now: returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.statistics = Statistics()
+        self.clock = clock
+        self._now = now
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model.
+
+        Raises:
+            RequestError: it is not loaded yet (503).
+        """
+        return self.engine.info
+
+    def require_model(self, name: str, version: str = "") -> ModelInfo:
+        """Return the model that a client names; without a version it is the one that is served.
+
+        Raises:
+            RequestError: there is none of that name and version (404); it is not loaded yet (503).
+        """
+        info = self.engine.info
+        if name != info.name:
+            raise RequestError(f"there is no model {name!r}, this server has {info.name!r}", status=404)
+        if version not in ("", info.version):
+            raise RequestError(
+                f"there is no version {version!r} of model {name!r}, this server has {info.version!r}",
+                status=404,
+            )
+        return info
+
+    def call(self) -> Call:
+        """Begin a request; used as a context, it is counted when it ends."""
+        return Call(self)
+
+    def ended(self, scores: Scores | None, error: BaseException | None, seconds: float) -> None:
+        """Count a request that has ended."""
+        if error is None and scores is not None:
+            self.statistics.answered(scores, seconds, self._now())
+        else:
+            self.statistics.failed(reason_of(error or InternalError("nothing was scored")), seconds)
+
+
+class Call:
+    """One request from its beginning to its end.
+
+    Args:
+        front: that it came to.
+    """
+
+    __slots__ = ("_front", "_scores", "_started")
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._scores: Scores | None = None
+        self._started = front.clock()
+
+    async def score(self, asked: Asked, seconds: float | None) -> tuple[Scores, Wanted]:
+        """Have a request scored; return its scores and what its answer must have.
+
+        Args:
+            asked: the request.
+            seconds: after which the answer is of no use; None: never, or what ``asked`` says.
+
+        Raises:
+            RequestError: as the engine's.
+        """
+        if asked.seconds is not None:
+            seconds = asked.seconds if seconds is None else min(seconds, asked.seconds)
+        self._scores = await self._front.engine.score(asked.request, seconds=seconds)
+        return self._scores, asked.wanted or _WANTED.decode(self._scores.wanted)
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self._front.ended(self._scores, error, self._front.clock() - self._started)
