@@ -200,6 +200,8 @@ def test_ctrl_c_reports_what_was_measured(data: Path) -> None:
         ),
         (("http://127.0.0.1:9", "--qps", 5, "--save", "x.txt"), "--save: got 'x.txt'"),
         (("http://127.0.0.1:9", "--qps", "x"), "Invalid value for '--qps'"),
+        (("http://127.0.0.1:9", "--qps", 5, "--sla-ms", 0), "--sla-ms: got 0.0, expected more than 0"),
+        (("http://127.0.0.1:9", "--qps", 5, "--max-lag-ms", "nan"), "--max-lag-ms: got nan"),
         ((), "Missing argument 'URL'"),
     ],
 )

@@ -101,6 +101,14 @@ def test_a_stopped_run_is_partial() -> None:
 def test_a_lagging_generator_gets_no_report() -> None:
     with pytest.raises(InvalidLoadError):
         make_report(run(sent_s=run().sent_s + 0.02))
+    with pytest.raises(InvalidLoadError, match=r"at most 3\.0 ms"):
+        make_report(run(sent_s=run().sent_s + 0.004), sla_ms=30)
+
+
+def test_another_bound_is_told() -> None:
+    report = make_report(run(sent_s=run().sent_s + 0.02), max_lag_ms=25)
+    assert report.lag.allowed_p99_ms == 25
+    assert report.lag.p99_ms == pytest.approx(20.01)
 
 
 def test_it_is_json() -> None:

@@ -56,6 +56,8 @@ def test_a_trace_has_its_own_times(tmp_path: Path) -> None:
     assert own.sizes.tolist() == [10, 20, 30]
     stretched = make_schedule(LoadConfig(qps=3, arrivals="trace", sizes=sizes, seconds=3))
     assert stretched.arrivals_s.tolist() == [0, 0.125, 0.5, 1]
+    assert own.seconds == 3
+    assert stretched.seconds == pytest.approx(4 / 3), "four queries at 3 a second"
 
 
 @pytest.mark.parametrize(

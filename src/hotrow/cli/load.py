@@ -63,13 +63,20 @@ def load(
     sla_ms: Annotated[
         float | None, typer.Option(help="Target of the latencies: adds goodput, the rate within it.")
     ] = None,
+    max_lag_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="How late the generator may be with 1% of the queries; without: a tenth of --sla-ms, or "
+            "of the 99th percentile."
+        ),
+    ] = None,
     deadline_ms: Annotated[
         float | None, typer.Option(help="Passed on to the server: later answers are of no use.")
     ] = None,
     processes: Annotated[int, typer.Option(help="Processes that send.")] = 1,
     max_outstanding: Annotated[
         int, typer.Option(help="With more unanswered queries than this the run ends and is invalid.")
-    ] = 8192,
+    ] = 4096,
     grace_s: Annotated[float, typer.Option(help="How long the last answers are waited for.")] = 10.0,
     header: Annotated[
         list[str] | None,
@@ -97,6 +104,7 @@ def load(
       hotrow load http://127.0.0.1:8000 --qps 300 --data runs/a --shape bursts:4,1,9 --processes 2
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
     from hotrow.config import from_mapping
+    from hotrow.errors import ConfigError
     from hotrow.load import LoadConfig, make_report
     from hotrow.load.processes import run_processes
     from hotrow.load.request import LoadRequest, make_job
@@ -106,6 +114,9 @@ def load(
     set_up_logging(verbose)
     if save is not None:
         require_savable(save)
+    for option, value in (("--sla-ms", sla_ms), ("--max-lag-ms", max_lag_ms)):
+        if value is not None and not 0 < value < float("inf"):
+            raise ConfigError(option, value, "more than 0")
     config = from_mapping(
         LoadConfig,
         {
@@ -137,7 +148,7 @@ def load(
         save_record(result, save)
     if result.stopped_s is not None and not result.invalid and not len(result.measured().rows):
         raise KeyboardInterrupt  # before anything was measured
-    report = make_report(result, sla_ms=sla_ms)
+    report = make_report(result, sla_ms=sla_ms, max_lag_ms=max_lag_ms)
     show(_mapping(report, job, url, processes), as_json=as_json, text=_text(report, job, url))
     if report.partial:
         raise KeyboardInterrupt

@@ -29,7 +29,7 @@ Observe = Callable[[float, Status], None]
 AHEAD = 32
 """Queries whose contents are made before their time."""
 
-MAX_OUTSTANDING = 8192
+MAX_OUTSTANDING = 4096
 
 _START_DELAY = 0.02
 

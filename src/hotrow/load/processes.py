@@ -49,11 +49,10 @@ def run_processes(job: HttpJob, processes: int = 1, *, show_progress: bool = Fal
     if not 1 <= processes <= MAX_PROCESSES:
         raise ConfigError("--processes", processes, f"1 to {MAX_PROCESSES}")
     queries = len(make_schedule(job.config))
-    with (
-        _started(job, processes) as crew,
-        progress("load", queries, "queries", show=show_progress) as bar,
-    ):
-        return crew.run(job, bar)
+    with _started(job, processes) as crew:
+        crew.wait_until_ready()
+        with progress("load", queries, "queries", show=show_progress) as bar:
+            return crew.run(job, bar)
 
 
 class _Crew:
@@ -70,10 +69,13 @@ class _Crew:
         self._results: list[LoadResult | None] = [None for _ in reports]
         self._sent = 0
 
-    def run(self, job: HttpJob, bar: Progress) -> LoadResult:
-        """Start the run when all are ready, and gather the results."""
+    def wait_until_ready(self) -> None:
+        """Wait until all have their first queries made."""
         for pipe in self._reports:
             self._receive(pipe)
+
+    def run(self, job: HttpJob, bar: Progress) -> LoadResult:
+        """Start the run, and gather the results."""
         start = time.monotonic() + _START_DELAY_S
         self._tell("start", start)
         config = job.config

@@ -119,7 +119,7 @@ def make_schedule(config: LoadConfig) -> Schedule:
     return Schedule(
         arrivals_s=arrivals,
         sizes=sizes.draw(rng, len(arrivals)),
-        seconds=seconds,
+        seconds=_end(arrivals, sizes, seconds) if config.arrivals == "trace" else seconds,
         warmup_seconds=config.warmup_seconds,
     )
 
@@ -150,3 +150,12 @@ def _trace_arrivals(config: LoadConfig, sizes: Sizes, seconds: float) -> NDArray
     if len(arrivals) > MAX_QUERIES:
         raise ConfigError("--sizes", config.sizes, f"at most {MAX_QUERIES:,} queries")
     return arrivals
+
+
+def _end(arrivals: NDArray[np.float64], sizes: Sizes, seconds: float) -> float:
+    """Return when a run of a trace is over: where the trace ends before, a mean gap after its last query."""
+    n = len(arrivals)
+    assert sizes.trace is not None
+    if n < len(sizes.trace.sizes) or n < 2:
+        return seconds
+    return min(seconds, float(arrivals[-1]) * n / (n - 1)) or seconds

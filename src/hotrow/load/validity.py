@@ -28,12 +28,12 @@ def allowed_lag_s(result: LoadResult, *, sla_s: float | None = None) -> float:
     return max(LAG_FLOOR_S, LAG_SHARE * scale)
 
 
-def require_valid(result: LoadResult, *, sla_s: float | None = None) -> None:
+def require_valid(result: LoadResult, allowed_s: float) -> None:
     """Refuse a run whose latencies would be the generator's, or that tells nothing.
 
     Args:
         result: the queries that count.
-        sla_s: target of the latencies, seconds.
+        allowed_s: how late the generator may be with one query in a hundred, see ``allowed_lag_s``.
 
     Raises:
         InvalidLoadError: too many queries were unanswered at a time, none was sent or answered well,
@@ -45,7 +45,7 @@ def require_valid(result: LoadResult, *, sla_s: float | None = None) -> None:
         raise InvalidLoadError("no query was sent after the warm-up; give the run more seconds")
     if result.first_failure and not (result.status == Status.OK).any():
         raise InvalidLoadError(f"no query was answered; the first failed with: {result.first_failure}")
-    lag_s, allowed_s = _p99(result.lag_s), allowed_lag_s(result, sla_s=sla_s)
+    lag_s = _p99(result.lag_s)
     if lag_s > allowed_s:
         raise InvalidLoadError(
             f"latencies are not reported: the generator itself was late by {lag_s * 1e3:.1f} ms "

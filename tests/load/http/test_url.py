@@ -21,7 +21,17 @@ def test_addresses(text: str, url: Url) -> None:
     assert (url.tls() is not None) == url.is_tls
 
 
-BAD = ["", "localhost:80", "ftp://x", "http://", "http://x:y", "http://x:70000", "http://x?a", "http://x y"]
+BAD = [
+    "",
+    "localhost:80",
+    "ftp://x",
+    "http://",
+    "http://x:y",
+    "http://x:70000",
+    "http://x?a",
+    "http://x y",
+    "http://u:p@x",
+]
 
 
 @pytest.mark.parametrize("text", BAD)

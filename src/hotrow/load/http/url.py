@@ -57,7 +57,7 @@ def parse_url(text: str, headers: Sequence[str] = ()) -> Url:
         port = parts.port
     except ValueError as error:
         raise ConfigError("URL", text, _EXPECTED) from error
-    is_good = text.isascii() and text.isprintable() and " " not in text
+    is_good = text.isascii() and text.isprintable() and not set(" @") & set(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or not is_good:
         raise ConfigError("URL", text, _EXPECTED)
     is_tls = parts.scheme == "https"
