@@ -143,10 +143,12 @@ class RequestError(UserError):
     Args:
         message: what was found and what was expected; it is sent to the client.
         status: HTTP status of the answer.
+        retry_after: seconds after which it may be sent again; None: nobody knows.
     """
 
-    def __init__(self, message: str, *, status: int = 400) -> None:
+    def __init__(self, message: str, *, status: int = 400, retry_after: float | None = None) -> None:
         self.status = status
+        self.retry_after = retry_after
         super().__init__(message)
 
 

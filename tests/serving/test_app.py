@@ -135,7 +135,7 @@ def test_while_draining_it_answers_but_is_not_ready(client: Any, infer_body: Bod
 def test_the_event_loop_is_free_while_the_model_works_and_what_waits_is_bounded(
     make_client: Any, scorer: Any, infer_body: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = EngineConfig(memory_bytes=1 << 24, max_queued_rows=1)
+    config = EngineConfig(memory_bytes=1 << 24, max_queued_rows=3)
     client = make_client(lambda: RankingService("sums", scorer, Limits()), config=config)
     client.start()
     working, finish = threading.Event(), threading.Event()
@@ -150,7 +150,7 @@ def test_the_event_loop_is_free_while_the_model_works_and_what_waits_is_bounded(
 
     async def scenario() -> tuple[list[httpx.Response], httpx.Response, httpx.Response]:
         first = [asyncio.create_task(client.http.post(INFER, json=infer_body(1))) for _ in range(3)]
-        while not (working.is_set() and client.engine.crew.queued_rows):
+        while not (working.is_set() and client.engine.crew.backlog.rows == 3):
             await asyncio.sleep(0)
         health = await client.http.get("/v2/health/ready")
         refused = await client.http.post(INFER, json=infer_body(1))

@@ -22,6 +22,10 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes, each with one thread; one per core without.")
     ] = None,
+    sla_ms: Annotated[
+        float | None,
+        typer.Option(help="Latency promised; requests that would be later are refused at once."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Most rows that a worker scores at a time.")] = 256,
     drain_s: Annotated[
         float, typer.Option(help="After SIGTERM: seconds to answer on while reporting not ready.")
@@ -61,7 +65,9 @@ def serve(
     from hotrow.serving import serve as run_server
 
     set_up_logging(verbose)
-    engine = EngineConfig(workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size)
+    engine = EngineConfig(
+        workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size, sla_ms=sla_ms
+    )
     config = ServerConfig(host=host, port=port, drain_seconds=drain_s, engine=engine)
 
     def announce(served: str, url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -197,7 +199,8 @@ async def _refused(_: Request, error: Exception) -> Response:
     message = str(error)
     if len(message) > MAX_ERROR_CHARACTERS:
         message = message[:MAX_ERROR_CHARACTERS] + "..."
-    headers = {"Retry-After": "1"} if error.status == 503 else {}
+    seconds = math.ceil(error.retry_after or 1)  # HTTP knows whole seconds only
+    headers = {"Retry-After": str(seconds)} if error.status == 503 else {}
     return _answer({"error": message}, status=error.status, headers=headers)
 
 

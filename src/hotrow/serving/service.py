@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from hotrow.data.encoder import listed_ids
 from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import DataError, RequestError
+from hotrow.scheduling.service_time import LinearTime
 from hotrow.serving.answers import Answer, Wanted, answer, wanted_of_infer, wanted_of_rank
 from hotrow.serving.engine.layout import Shape
 from hotrow.serving.engine.messages import Body
@@ -23,6 +25,9 @@ from hotrow.serving.ranking import candidate_rows
 from hotrow.serving.tensors import binary
 from hotrow.serving.tensors.encoded import is_encoded, read_encoded
 from hotrow.serving.tensors.raw import read_rows
+
+_WARM_ROWS = (1, 64)
+_WARM_ROUNDS = 3
 
 _INFER = msgspec.json.Decoder(InferRequest)
 _RANK = msgspec.json.Decoder(RankRequest)
@@ -105,10 +110,17 @@ class RankingService:
         block, wanted = self.decode(body, kind, header_bytes)
         return answer(_WANTED.decode(wanted), self.score(block), self.info)
 
-    def warm_up(self) -> None:
-        """Score a few rows of missing values, so that no client waits for first-time work."""
-        for count in (1, 64, 1):
-            self.score(self._scorer.encode(self._scorer.block([{}] * count)))
+    def warm_up(self) -> LinearTime:
+        """Score rows of missing values, so that no client waits for first-time work, and time it."""
+        seconds: dict[int, list[float]] = {count: [] for count in _WARM_ROWS}
+        for count in _WARM_ROWS * _WARM_ROUNDS:
+            block = self._scorer.encode(self._scorer.block([{}] * count))
+            started = time.perf_counter()
+            self.score(block)
+            seconds[count].append(time.perf_counter() - started)
+        few, many = (min(seconds[count]) for count in _WARM_ROWS)
+        row = max(many - few, 0.0) / (_WARM_ROWS[1] - _WARM_ROWS[0])
+        return LinearTime(overhead_ms=max(few - row, 0.0) * 1e3, row_ms=row * 1e3)
 
     def _infer(self, body: bytes, header_bytes: int | None) -> tuple[EncodedBlock, Wanted]:
         header, rest = binary.split(body, header_bytes)

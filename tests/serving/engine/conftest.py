@@ -11,6 +11,7 @@ from tests.serving.conftest import SumOfI1
 from tests.serving.engine.threads import ThreadStarter
 
 from hotrow.data.raw import EncodedBlock
+from hotrow.scheduling.admission import Backlog
 from hotrow.serving import Engine, EngineConfig, Limits, RankingService
 
 
@@ -58,7 +59,8 @@ def run(model: Controlled) -> Run:
                 result = await scenario(engine)
                 await engine.crew.finish()
                 assert engine.memory_taken == 0
-                assert engine.crew.queued_rows == engine.crew.busy_rows == engine.crew.in_flight == 0
+                assert engine.crew.backlog == Backlog(0, 0)
+                assert engine.crew.in_flight == 0
                 return result
             finally:
                 await engine.close()

@@ -148,16 +148,41 @@ def test_rows_that_wait_are_bounded(run: Run, model: Controlled) -> None:
 
     async def scenario(engine: Engine) -> None:
         queries = [asyncio.create_task(engine.score(encoded(np.arange(8)))) for _ in range(3)]
-        await _until(lambda: engine.crew.queued_rows == 8)
-        with pytest.raises(RequestError, match="8 rows are waiting already, at most 10 may") as caught:
+        await _until(lambda: engine.crew.backlog.rows == 24)
+        with pytest.raises(RequestError, match="queue full: 24 rows are before this request") as caught:
             await engine.score(encoded(np.arange(3)))
         assert caught.value.status == 503
+        assert caught.value.retry_after is not None
         queries.append(asyncio.create_task(engine.score(encoded(np.arange(2)))))
-        await _until(lambda: engine.crew.queued_rows == 10)
+        await _until(lambda: engine.crew.backlog.rows == 26)
         free.set()
         await asyncio.gather(*queries)
 
-    run(scenario, batch_size=8, max_queued_rows=10)
+    run(scenario, batch_size=8, max_queued_rows=26)
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"), [({"sla_ms": 20}, None), ({}, 0.02), ({"sla_ms": 20}, 10.0)], ids=range(3)
+)
+def test_what_would_be_late_is_refused_at_once(
+    run: Run, model: Controlled, config: dict[str, Any], seconds: float | None
+) -> None:
+    free = threading.Event()
+    model.before = lambda block: free.wait(PATIENCE)
+
+    async def scenario(engine: Engine) -> None:
+        # By what the model says of itself, 0.1 ms and 0.01 ms a row, the first takes 19.1 ms, the other 2.1.
+        begun = asyncio.create_task(engine.score(encoded(np.arange(1900)), seconds=10.0))
+        await asyncio.sleep(0)
+        with pytest.raises(
+            RequestError, match=r"(too late|past its deadline): 1900 rows are before"
+        ) as caught:
+            await engine.score(encoded(np.arange(200)), seconds=seconds)
+        assert caught.value.status == 503
+        free.set()
+        await begun
+
+    run(scenario, batch_size=2000, **config)
 
 
 def test_memory_for_requests_is_bounded(run: Run, model: Controlled) -> None:

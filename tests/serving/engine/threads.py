@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import msgspec
+from collections.abc import Callable
 
 from hotrow.serving import RankingService
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.engine.worker import work
+from hotrow.serving.engine.workers import Greeting
 
 
 class ThreadStarter:
@@ -28,10 +26,9 @@ class ThreadStarter:
         self._memory = memory
         self._service: RankingService | None = None
 
-    async def load(self) -> Mapping[str, Any]:
+    async def load(self) -> Greeting:
         self._service = self._load()
-        facts: dict[str, Any] = msgspec.to_builtins(self._service.info)
-        return facts
+        return Greeting(self._service.info, overhead_ms=0.1, row_ms=0.01)
 
     async def start(self, channel: socket.socket, processor: int) -> int | None:
         assert self._service is not None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from hotrow.data.raw import EncodedBlock
 from hotrow.errors import HotrowError, InternalError, RequestError
+from hotrow.scheduling.admission import Backlog
 from hotrow.serving.engine.flight import Flight, Room, place, place_body
 from hotrow.serving.engine.layout import Layout, Shape
 from hotrow.serving.engine.messages import PACKET_BYTES, Kind, Outcome, Reply, Task
@@ -103,9 +104,11 @@ class Crew:
         return self._line.rows
 
     @property
-    def busy_rows(self) -> int:
-        """Rows that workers have."""
-        return sum(given.part[1] - given.part[0] for worker in self._workers for given in worker.given)
+    def backlog(self) -> Backlog:
+        """Work that is not finished, that of the workers included."""
+        given = [given for worker in self._workers for given in worker.given]
+        rows = self._line.rows + sum(part[1] - part[0] for _, part, _, _ in given)
+        return Backlog(rows, self._line.parts + len(given))
 
     @property
     def in_flight(self) -> int:
@@ -248,10 +251,11 @@ class Crew:
             self._give_up(flight, InternalError("a worker failed; the server's log has the details"))
         elif reply.outcome == Outcome.NO_ROOM:
             self._make_room(flight, reply)
-        elif given.task.kind == Kind.SCORE:
-            self._observe(given.part[1] - given.part[0], reply.seconds)
         else:
-            self._decoded(flight, given.task.kind, reply)
+            if given.task.kind != Kind.DECODE:
+                self._observe(reply.rows or given.part[1] - given.part[0], reply.seconds)
+            if given.task.kind != Kind.SCORE:
+                self._decoded(flight, given.task.kind, reply)
         if waiting.finished and not flight.future.done():
             flight.future.set_result(flight.scores(self._room, self._clock()))
         self._end_if_finished(flight)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
 from hotrow.errors import ConfigError, RequestError
+from hotrow.scheduling.service_time import LinearTime
+from hotrow.serving.engine.admission import Admission
 from hotrow.serving.engine.crew import Crew
 from hotrow.serving.engine.flight import Room
-from hotrow.serving.engine.request import Request, Scores
+from hotrow.serving.engine.request import RawRequest, Request, Scores
 from hotrow.serving.engine.workers import Starter
 from hotrow.serving.info import ModelInfo
 
@@ -30,18 +31,22 @@ class EngineConfig:
         workers: worker processes, each with one thread.
         batch_size: rows of a sub-batch at most; may be changed while the engine runs.
         memory_bytes: shared memory for the requests in flight, rounded up to a power of two.
-        max_queued_rows: rows that may wait; requests beyond are refused at once.
+        max_queued_rows: rows that may be unfinished; requests beyond are refused at once.
+        sla_ms: the latency promised; requests that would be later are refused at once. None: none is.
     """
 
     workers: int = 1
     batch_size: int = 256
     memory_bytes: int = 256 * 1024**2
     max_queued_rows: int = 65_536
+    sla_ms: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("batch_size", 1), ("memory_bytes", 1), ("max_queued_rows", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"engine.{name}", getattr(self, name), f"at least {least}")
+        if self.sla_ms is not None and not 0 < self.sla_ms < math.inf:
+            raise ConfigError("engine.sla_ms", self.sla_ms, "milliseconds, more than 0")
 
 
 class Engine:
@@ -102,17 +107,22 @@ class Engine:
             observe=self._observe,
         )
         try:
-            info = msgspec.convert(await starter.load(), ModelInfo)
+            greeting = await starter.load()
             await crew.start()
         except BaseException:
             crew.close()
             raise
-        before, self._crew, self._info = self._crew, crew, info
+        before, self._crew, self._info = self._crew, crew, greeting.info
+        self._admission = Admission(
+            LinearTime(greeting.overhead_ms, greeting.row_ms),
+            max_rows=self._config.max_queued_rows,
+            sla_ms=self._config.sla_ms,
+        )
         if before is not None:
             task = asyncio.get_running_loop().create_task(_retire(before))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
-        return info
+        return greeting.info
 
     async def score(self, request: Request, *, seconds: float | None = None) -> Scores:
         """Score the rows of a request.
@@ -124,18 +134,12 @@ class Engine:
             seconds: after which nothing of it is begun any more.
 
         Raises:
-            RequestError: it cannot be answered as it is; the model is not loaded (503); too many rows wait
-                (503); the time is over (504).
+            RequestError: it cannot be answered as it is; the model is not loaded, too many rows are before
+                it, or it would be late (503); the time is over (504).
         """
         crew, info = self.crew, self.info
-        rows = request.rows if hasattr(request, "rows") else len(request.dense)
-        waiting = crew.queued_rows
-        if waiting and waiting + rows > self._config.max_queued_rows:
-            raise RequestError(
-                f"{waiting} rows are waiting already, at most {self._config.max_queued_rows} may: "
-                "try again later",
-                status=503,
-            )
+        rows = request.rows if isinstance(request, RawRequest) else len(request)
+        self._admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=self.batch_size)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         return await crew.score(request, info.shape, deadline)
 
@@ -188,7 +192,8 @@ class Engine:
             self.crew.watch()
 
     def _observe(self, rows: int, seconds: float) -> None:
-        """Take note of the time of a sub-batch."""
+        """Learn from the time of a sub-batch."""
+        self._admission.observe(rows, seconds)
 
 
 async def _retire(crew: Crew) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from hotrow.scheduling.split import split
+
 
 @dataclass(slots=True, eq=False)
 class Waiting:
@@ -35,11 +37,17 @@ class Waiting:
 
 
 class WaitingLine:
-    """First come, first served."""
+    """First come, first served.
+
+    Attributes:
+        rows: that wait.
+        parts: sub-batches that wait.
+    """
 
     def __init__(self) -> None:
         self._queries: deque[Waiting] = deque()
         self.rows = 0
+        self.parts = 0
 
     def __len__(self) -> int:
         return len(self._queries)
@@ -50,7 +58,7 @@ class WaitingLine:
             self._queries.appendleft(query)
         else:
             self._queries.append(query)
-        self.rows += sum(stop - start for start, stop in query.parts)
+        self._count(query, 1)
 
     def take(self, now: float) -> tuple[Waiting, tuple[int, int] | None] | None:
         """Return the next piece of work, which is then running; None: nothing waits.
@@ -64,6 +72,7 @@ class WaitingLine:
                 return query, None
             start, stop = query.parts.popleft()
             self.rows -= stop - start
+            self.parts -= 1
             if not query.parts:
                 self._queries.popleft()
             query.running += 1
@@ -78,6 +87,7 @@ class WaitingLine:
         if query.parts:
             query.parts.appendleft(part)
             self.rows += part[1] - part[0]
+            self.parts += 1
         else:
             query.parts.append(part)
             self.add(query, first=True)
@@ -87,14 +97,15 @@ class WaitingLine:
         query.dropped = True
         if query.parts:
             self._queries.remove(query)
-            self.rows -= sum(stop - start for start, stop in query.parts)
+            self._count(query, -1)
             query.parts.clear()
+
+    def _count(self, query: Waiting, sign: int) -> None:
+        self.rows += sign * sum(stop - start for start, stop in query.parts)
+        self.parts += sign * len(query.parts)
 
 
 def cut(rows: int, batch_size: int) -> deque[tuple[int, int]]:
-    """Cut rows into as few sub-batches of at most ``batch_size`` as possible, of sizes as equal as possible.
-
-    Equal ones end at about the same time: a short rest would save its worker little, and the others nothing.
-    """
-    count = max(-(-rows // batch_size), 1)
-    return deque((rows * k // count, rows * (k + 1) // count) for k in range(count))
+    """Return the sub-batches of a query as ``hotrow.scheduling.split`` cuts it; one if it is empty."""
+    parts = ((part.start, part.stop) for part in split(rows, batch_size))
+    return deque(parts) if rows else deque([(0, 0)])

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from hotrow.artifact import load_artifact
+from hotrow.serving.engine.workers import Greeting
 from hotrow.serving.limits import Limits
 from hotrow.serving.service import RankingService
 
@@ -39,5 +40,5 @@ def load_served(config: Mapping[str, Any]) -> tuple[RankingService, dict[str, An
     wanted = msgspec.convert(config, ServedConfig)
     artifact = load_artifact(Path(wanted.artifact))
     service = RankingService(wanted.name or artifact.name, artifact, wanted.limits, version=artifact.version)
-    service.warm_up()
-    return service, msgspec.to_builtins(service.info)
+    time = service.warm_up()
+    return service, msgspec.to_builtins(Greeting(service.info, time.overhead_ms, time.row_ms))

@@ -14,8 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from hotrow.errors import ArtifactError, InternalError
 from hotrow.serving.engine.arena import SharedMemory
+from hotrow.serving.info import ModelInfo
 
 _LOG = logging.getLogger(__name__)
 _GREETING_BYTES = 1 << 20
@@ -23,11 +26,25 @@ _COMMAND = [sys.executable, "-m", "hotrow.serving.engine.template"]
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+class Greeting(msgspec.Struct, frozen=True):
+    """What a loaded model says of itself.
+
+    Attributes:
+        info: what the front process must know.
+        overhead_ms: time of a sub-batch without rows, as measured when it was warmed.
+        row_ms: that each row adds.
+    """
+
+    info: ModelInfo
+    overhead_ms: float
+    row_ms: float
+
+
 class Starter(Protocol):
     """Makes workers of one model."""
 
-    async def load(self) -> Mapping[str, Any]:
-        """Load and warm the model and return what there is to know of it.
+    async def load(self) -> Greeting:
+        """Load and warm the model.
 
         Raises:
             UserError: it cannot be loaded.
@@ -55,7 +72,7 @@ class TemplateProcess:
         self._control: socket.socket | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def load(self) -> Mapping[str, Any]:
+    async def load(self) -> Greeting:
         """Start the process and wait until it has loaded the model.
 
         Raises:
@@ -79,8 +96,7 @@ class TemplateProcess:
         told: dict[str, Any] = json.loads(greeting)
         if "error" in told:
             raise ArtifactError(told["error"])
-        facts: dict[str, Any] = told["ready"]
-        return facts
+        return msgspec.convert(told["ready"], Greeting)
 
     async def start(self, channel: socket.socket, processor: int) -> int:
         """Fork a worker.

@@ -1,0 +1,62 @@
+"""Whether a request is let in: the engine's side of ``hotrow.scheduling.admission``."""
+
+from __future__ import annotations
+
+import math
+
+from hotrow.errors import RequestError
+from hotrow.scheduling.admission import AdmissionConfig, Backlog, decide, predict
+from hotrow.scheduling.service_time import LinearTime, ServiceTimeEstimator
+
+
+class Admission:
+    """Refuses what would be late, or what is too much.
+
+    Args:
+        first: time of a sub-batch, to begin with.
+        max_rows: that may be unfinished.
+        sla_ms: the latency promised; None: what has no deadline of its own may wait as long as it takes.
+    """
+
+    def __init__(self, first: LinearTime, *, max_rows: int, sla_ms: float | None) -> None:
+        target = math.inf if sla_ms is None else sla_ms
+        self._config = AdmissionConfig(max_rows=max_rows, target_ms=target)
+        self._estimator = ServiceTimeEstimator(first)
+
+    @property
+    def time(self) -> LinearTime:
+        """Time of a sub-batch, as known now."""
+        return self._estimator.fitted
+
+    def observe(self, rows: int, seconds: float) -> None:
+        """Learn from a sub-batch that was scored."""
+        if rows:
+            self._estimator.observe(rows, seconds * 1e3)
+
+    def require(
+        self, rows: int, backlog: Backlog, seconds: float | None, *, workers: int, batch_size: int
+    ) -> None:
+        """Refuse a request that would be late.
+
+        Args:
+            rows: of the request.
+            backlog: what is before it.
+            seconds: after which its answer is of no use; None: the promised latency alone counts.
+            workers: that run.
+            batch_size: most rows of a sub-batch.
+
+        Raises:
+            RequestError: it would be late, or too many rows are unfinished (503); its time is over (504).
+        """
+        if seconds is not None and seconds <= 0:
+            raise RequestError("the deadline passed before the request was scored", status=504)
+        prediction = predict(rows, backlog, self.time, workers=max(workers, 1), batch_size=batch_size)
+        deadline_ms = math.inf if seconds is None else seconds * 1e3
+        decision = decide(rows, backlog, prediction, self._config, deadline_ms)
+        if not decision.admitted:
+            raise RequestError(
+                f"{decision.reason}: {backlog.rows} rows are before this request, it would take "
+                f"{prediction.total_ms:.1f} ms; try again later",
+                status=503,
+                retry_after=decision.retry_after_s,
+            )
