@@ -1,0 +1,1 @@
+"""The same DLRM behind what people would otherwise write or use."""
