@@ -119,11 +119,12 @@ def test_the_real_server_is_loaded(
     api: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words: list[object] = ["load", server, "--model", "ads", "--api", api, "--context", "I1,C3", *BRIEF]
+    words: list[object] = ["load", server, "--api", api, "--context", "I1,C3", *BRIEF]
     if rows is not None:
-        words += ["--data", {"log": log, "data": data, "run": criteo_run}[rows]]
+        words += ["--model", "ads", "--data", {"log": log, "data": data, "run": criteo_run}[rows]]
     assert hotrow(*words, "--qps", 40, "--json") == 0
     result = json.loads(capsys.readouterr().out)
+    assert result["model"] == "ads"
     assert result["failed"] == 0, result["first_failure"]
     assert result["ok"] + result["shed"] == result["sent"]
     assert result["ok"] > 0

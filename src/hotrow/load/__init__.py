@@ -7,7 +7,8 @@ In one process, against anything that answers queries::
     result = await run_load(send, plan)       # send(query) -> Status, query.content an EncodedBlock
     report = make_report(result, sla_ms=30)   # InvalidLoadError if the generator lagged
 
-``run_processes`` loads a server over HTTP from processes of their own; ``hotrow load`` is its command.
+``measure_trial`` answers the trials of ``hotrow.scheduling``'s searches. ``run_processes`` loads a server
+over HTTP from processes of their own; ``hotrow load`` is its command.
 """
 
 from hotrow.load.generator import LoadPlan, run_load
@@ -17,6 +18,7 @@ from hotrow.load.report import LagReport, LoadReport, make_report
 from hotrow.load.result import LoadResult
 from hotrow.load.schedule import LoadConfig, Schedule, make_schedule
 from hotrow.load.synthetic_rows import SyntheticRows
+from hotrow.load.trial import TrialLoad, measure_trial
 from hotrow.load.validity import require_valid
 
 __all__ = [
@@ -32,8 +34,10 @@ __all__ = [
     "Schedule",
     "Status",
     "SyntheticRows",
+    "TrialLoad",
     "make_report",
     "make_schedule",
+    "measure_trial",
     "require_valid",
     "run_load",
 ]

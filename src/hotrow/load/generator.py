@@ -93,6 +93,7 @@ class LoadRun:
         self._is_making = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._start = 0.0
+        self._grace_s = plan.grace_seconds
         self._invalid = self._first_failure = ""
         self.counts = dict.fromkeys(Status, 0)
 
@@ -118,6 +119,19 @@ class LoadRun:
             alarm.close()
         await self._collect()
         return self._result(time.process_time() - used)
+
+    def abandon(self) -> None:
+        """Send no further query, and wait for no answer."""
+        self._grace_s = 0.0
+        self._stop.set()
+
+    def count_late(self, sla_s: float, first: int) -> int:
+        """Return how many queries from index ``first`` on failed, or were or are later than ``sla_s``."""
+        sent = slice(first, self._next)
+        status, done_s = self._status[sent], self._done_s[sent]
+        until_s = np.where(status == Status.UNSENT, time.monotonic() - self._start, done_s)
+        is_late = until_s - self._plan.schedule.arrivals_s[sent] > sla_s
+        return int(np.count_nonzero(is_late | (status > Status.OK)))
 
     def _fire(self) -> None:
         """Send what is due, set the alarm for the next, and make contents while nothing is."""
@@ -154,9 +168,7 @@ class LoadRun:
         try:
             status = await self._send(query)
         except asyncio.CancelledError:
-            status = self._failed(
-                f"no answer within {self._plan.grace_seconds:g} s after the last query was sent"
-            )
+            status = self._failed(f"no answer within {self._grace_s:g} s after the last query was sent")
             self._status[index] = status
             raise
         except Exception as error:  # noqa: BLE001 - whatever a query meets is a result of the run
@@ -190,7 +202,7 @@ class LoadRun:
     async def _collect(self) -> None:
         """Wait for the answers of what was sent."""
         if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=self._plan.grace_seconds)
+            _, late = await asyncio.wait(set(self._tasks), timeout=self._grace_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.load.percentiles import percentile
 from hotrow.load.query import Status
 from hotrow.load.result import LoadResult
 from hotrow.load.validity import allowed_lag_s, require_valid
-from hotrow.metrics import Quantile, quantile
+from hotrow.metrics import Quantile
 
 LEVEL = 0.95
 """Confidence of the intervals of percentiles."""
@@ -49,8 +50,7 @@ class LoadReport:
         p50_ms, p95_ms, p99_ms, max_ms, mean_ms: latency of the ``ok`` queries, from scheduled arrival to
             complete answer; None if there are none.
         intervals_ms: 95% confidence intervals of the percentiles, [low, high] by ``p50``, ...; an end is
-            None where there are too few queries for it. They hold for independent latencies; those of
-            queries that waited for each other are alike, and their intervals too narrow.
+            None where there are too few queries for it, see ``percentile``.
         sla_ms: the target, or None.
         within_sla: share of the sent queries that were ``ok`` within it.
         goodput_qps, goodput_items_per_second: ``qps`` and ``items_per_second`` of those alone.
@@ -124,7 +124,7 @@ def make_report(
         offered_items_per_second=int(measured.rows.sum()) / seconds,
         qps=qps,
         items_per_second=items,
-        **_latencies(np.sort(measured.latency_s[is_ok]) * 1e3),
+        **_latencies(measured.latency_s[is_ok] * 1e3),
         sla_ms=sla_ms,
         within_sla=None if is_good is None else float(is_good.mean()),
         goodput_qps=None if good is None else good[0],
@@ -143,15 +143,16 @@ def _rates(chosen: NDArray[np.bool_], rows: NDArray[np.int64], seconds: float) -
     return int(chosen.sum()) / seconds, int(rows[chosen].sum()) / seconds
 
 
-def _latencies(ascending_ms: NDArray[np.float64]) -> dict[str, Any]:
+def _latencies(latency_ms: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the figures of latencies in order of arrival."""
     names = [f"{name}_ms" for name in _PERCENTILES]
-    if not len(ascending_ms):
+    if not len(latency_ms):
         return {**dict.fromkeys([*names, "max_ms", "mean_ms"]), "intervals_ms": {}}
     found: dict[str, Quantile] = {
-        name: quantile(ascending_ms, q, level=LEVEL) for name, q in _PERCENTILES.items()
+        name: percentile(latency_ms, q, level=LEVEL) for name, q in _PERCENTILES.items()
     }
     figures: dict[str, Any] = {f"{name}_ms": each.value for name, each in found.items()}
-    figures["max_ms"], figures["mean_ms"] = float(ascending_ms[-1]), float(ascending_ms.mean())
+    figures["max_ms"], figures["mean_ms"] = float(latency_ms.max()), float(latency_ms.mean())
     figures["intervals_ms"] = {name: (each.low, each.high) for name, each in found.items()}
     return figures
 

@@ -124,6 +124,27 @@ def make_schedule(config: LoadConfig) -> Schedule:
     )
 
 
+def schedule_queries(qps: float, queries: int, *, warm_up: int, sizes: Sizes, seed: int) -> Schedule:
+    """Draw Poisson arrivals of a number of queries, instead of a time.
+
+    Args:
+        qps: rate.
+        queries: that count, at least 1.
+        warm_up: queries before these.
+        sizes: of all of them.
+        seed: decides both.
+    """
+    total = warm_up + queries
+    gaps = np.random.default_rng((seed, _ARRIVALS)).exponential(1 / qps, total)
+    arrivals = np.cumsum(gaps)
+    return Schedule(
+        arrivals_s=arrivals,
+        sizes=sizes.draw(np.random.default_rng((seed, _SIZES)), total),
+        seconds=float(arrivals[-1]) + 1 / qps,
+        warmup_seconds=float(arrivals[warm_up]) if warm_up else 0.0,
+    )
+
+
 def _arrivals(config: LoadConfig, sizes: Sizes, shape: RateShape, seconds: float) -> NDArray[np.float64]:
     if config.arrivals != "poisson" and not isinstance(shape, Constant):
         raise ConfigError("--shape", config.shape, f"constant with {config.arrivals} arrivals")
