@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -84,7 +84,8 @@ class LoadRun:
         self._send, self._plan, self._observe = send, plan, observe
         self._stop = stop or asyncio.Event()
         schedule = plan.schedule
-        self._due_s: list[float] = schedule.arrivals_s.tolist()
+        # Floats one by one, without a list of millions of objects.
+        self._due_s = cast(Sequence[float], schedule.arrivals_s.data)
         self._sent_s = np.full(len(schedule), np.nan)
         self._done_s = np.full(len(schedule), np.nan)
         self._status = np.zeros(len(schedule), dtype=np.int8)
