@@ -26,8 +26,8 @@ class ServiceTimeEstimator:
     are far, the usual distance grows and the line follows. Coefficients below 0 are put to 0 and
     the other one is fitted alone.
 
-    Where all sub-batches have nearly the same number of rows only their mean time can be learnt; the
-    share of the overhead in it is then kept as it was last known.
+    Where all sub-batches have nearly the same number of rows only their mean time can be learnt: the slope is
+    pulled a little towards the one that keeps the overhead's share, and this is then all there is.
 
     Args:
         first: a fit from warm-up to begin with; the whole of it fades as measurements come.
@@ -35,8 +35,8 @@ class ServiceTimeEstimator:
     """
 
     REACH = 3.0
-    _LEAST_SPREAD = 1e-3
-    """Coefficient of variation of the rows, squared, below which a slope means nothing."""
+    _PULL = 0.01
+    """Weight of the slope that keeps the overhead's share, as a squared variation coefficient of rows."""
 
     _FIRST_COUNTS = 8
     """Measurements that the first fit counts as."""
@@ -68,17 +68,15 @@ class ServiceTimeEstimator:
         self.fitted = self._fit()
 
     def _begin(self, rows: int) -> None:
-        """Let the first fit count as measurements around ``rows``, spread half as wide as that."""
+        """Let the first fit count as measurements of such sub-batches."""
         self._rows, self._ms = float(rows), self.fitted.ms(rows)
-        self._rows_rows = 1.25 * rows * rows
-        self._rows_ms = self.fitted.overhead_ms * rows + self.fitted.row_ms * self._rows_rows
+        self._rows_rows, self._rows_ms = self._rows**2, self._rows * self._ms
         self._distance_ms = 0.25 * self._ms
 
     def _fit(self) -> LinearTime:
-        variance = self._rows_rows - self._rows**2
-        if variance < self._LEAST_SPREAD * self._rows**2:
-            scale = self._ms / max(self.fitted.ms(self._rows), 1e-12)
-            return LinearTime(self.fitted.overhead_ms * scale, self.fitted.row_ms * scale)
-        slope = (self._rows_ms - self._rows * self._ms) / variance
-        slope = min(max(slope, 0.0), self._rows_ms / self._rows_rows)
+        kept = self.fitted.row_ms * self._ms / max(self.fitted.ms(self._rows), 1e-12)
+        pull = self._PULL * self._rows**2
+        variance = max(self._rows_rows - self._rows**2, 0.0)
+        slope = (self._rows_ms - self._rows * self._ms + pull * kept) / (variance + pull)
+        slope = min(max(slope, 0.0), self._ms / self._rows)
         return LinearTime(max(self._ms - slope * self._rows, 0.0), slope)

@@ -1,0 +1,130 @@
+"""Adaptation in the loop with a simulated server."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from tests.scheduling.serving_loop import Loop, capacity_qps
+
+from hotrow.scheduling.adapt import AdaptConfig, Adapter, Window
+from hotrow.scheduling.forecast import Machine
+from hotrow.scheduling.knobs import Knobs
+from hotrow.scheduling.ladder import batch_ladder
+from hotrow.scheduling.service_time import LinearTime
+from hotrow.scheduling.simulate import Linear
+
+MLPERF = (*[100] * 2, *[200] * 12, *[300] * 2, 400, 500, 600, 700)
+SERVICE = Linear(0.5, 0.02)
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
+@given(
+    workers=st.integers(1, 4),
+    overhead=st.floats(0.2, 1.5),
+    share=st.floats(0.2, 0.85),
+    start=st.sampled_from([64, 192, 700]),
+    seed=st.integers(0, 1000),
+)
+def test_under_a_stationary_load_it_comes_to_rest(
+    workers: int, overhead: float, share: float, start: int, seed: int
+) -> None:
+    service = Linear(overhead, 0.05)
+    loop = Loop(workers, service, MLPERF, Knobs(start), seed)
+    loop.run(60, share * capacity_qps(max(MLPERF), workers, service, MLPERF))
+    moves = loop.adapter.moves
+    assert sum(move.window > 35 for move in moves) <= 2
+    places = [start, *(move.after.batch_size for move in moves)]
+    steps = np.sign(np.diff(places))
+    assert np.count_nonzero(steps[1:] != steps[:-1]) <= 1
+
+
+def tail_at(batch: int, rate: float, windows: int = 15) -> float:
+    loop = Loop(2, SERVICE, MLPERF, Knobs(batch), seed=9)
+    loop.adapter.config = AdaptConfig(batch_sizes=(batch,))
+    loop.run(windows, rate)
+    return float(np.mean(loop.tails_ms[3:]))
+
+
+@pytest.mark.parametrize(("share", "start"), [(0.2, 700), (0.75, 25), (0.75, 700)])
+def test_it_comes_to_rest_near_the_best_setting(share: float, start: int) -> None:
+    rate = share * capacity_qps(700, 2, SERVICE, MLPERF)
+    loop = Loop(2, SERVICE, MLPERF, Knobs(start))
+    rest = loop.run(40, rate)[-1].batch_size
+    best = min(tail_at(batch, rate) for batch in batch_ladder(700)[8:])
+    assert tail_at(rest, rate) <= 1.2 * best
+
+
+def test_it_follows_a_change_of_load_there_and_back() -> None:
+    service, workers = Linear(2.0, 0.02), 8
+    capacity = capacity_qps(700, workers, service, MLPERF)
+    loop = Loop(workers, service, MLPERF, Knobs(256))
+    calm = loop.run(25, 0.1 * capacity)[-1].batch_size
+    busy = loop.run(25, 0.8 * capacity)[-1].batch_size
+    calm_again = loop.run(40, 0.1 * capacity)[-1].batch_size
+    assert calm <= 192 < 256 <= busy
+    assert calm_again <= 192
+
+
+def test_it_follows_interference() -> None:
+    """A neighbour that makes handing out ten times as dear is answered with larger sub-batches."""
+    loop = Loop(4, Linear(0.2, 0.02), MLPERF, Knobs(96))
+    before = loop.run(25, 300)[-1].batch_size
+    loop.service = Linear(3.0, 0.02)
+    assert loop.run(30, 300)[-1].batch_size > before
+
+
+def window(queries: int = 100, latency_ms: float = 10, utilisation: float = 0.5) -> Window:
+    sizes = np.resize(np.array(MLPERF), queries)
+    return Window(seconds=1, sizes=sizes, latency_ms=latency_ms, utilisation=utilisation)
+
+
+def test_few_queries_move_nothing() -> None:
+    adapter = Adapter(Knobs(1), AdaptConfig(batch_sizes=tuple(batch_ladder(700))))
+    for _ in range(20):
+        adapter.observe(window(29), Machine(2, LinearTime(1, 0.02)))
+    assert adapter.moves == []
+
+
+def test_a_move_that_makes_it_worse_is_taken_back_and_rests_ever_longer() -> None:
+    """Whatever the forecast says, here every batch size above 128 doubles the latency."""
+    adapter = Adapter(Knobs(128), AdaptConfig(batch_sizes=tuple(batch_ladder(700))))
+    machine = Machine(2, LinearTime(1, 0.005))
+    for _ in range(200):
+        worse = adapter.knobs.batch_size > 128
+        adapter.observe(window(200, latency_ms=30 if worse else 10, utilisation=0.6), machine)
+    assert {move.reason for move in adapter.moves} == {"forecast", "taken back"}
+    away = [move.window for move in adapter.moves if move.before == Knobs(128)]
+    assert len(away) <= 5
+    assert list(np.diff(away)) == sorted(np.diff(away))
+    assert adapter.knobs == Knobs(128)
+
+
+def test_the_threshold_moves_too_and_within_its_limits() -> None:
+    config = AdaptConfig(batch_sizes=(128,), thresholds=(100, 200, 300, 400, 500, 600, 700, None))
+    machine = Machine(2, LinearTime(0.5, 0.02), lambda sizes: 2 + 0.002 * sizes)
+    adapter = Adapter(Knobs(128), config)
+    seen = []
+    for _ in range(40):
+        adapter.observe(window(300, utilisation=0.5), machine)
+        seen.append(adapter.knobs.offload_threshold)
+    assert adapter.knobs.offload_threshold in (200, 300, 400)
+    assert set(seen) <= set(config.thresholds)
+    assert {move.after.batch_size for move in adapter.moves} == {128}
+
+
+def test_one_step_at_a_time() -> None:
+    ladder = batch_ladder(700)
+    loop = Loop(2, SERVICE, MLPERF, Knobs(16))
+    loop.run(40, 150)
+    places = [
+        (ladder.index(m.before.batch_size), ladder.index(m.after.batch_size)) for m in loop.adapter.moves
+    ]
+    assert places
+    assert all(abs(after - before) == 1 for before, after in places)
+
+
+def test_settings_are_needed() -> None:
+    with pytest.raises(ValueError, match="expected at least one"):
+        AdaptConfig(batch_sizes=())
