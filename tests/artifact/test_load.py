@@ -102,7 +102,7 @@ def _set(*path: str | int, value: object) -> Callable[[dict[str, Any]], None]:
 
 
 MANIFESTS = {
-    "newer": (_set("format_version", value=3), "format_version 3, this version of hotrow reads 1 and 2"),
+    "newer": (_set("format_version", value=4), "format_version 4, this version of hotrow reads 1, 2, 3"),
     "no version": (lambda content: content.pop("format_version"), "format_version None"),
     "bad field": (_set("tables", 0, "rows", value="many"), r"tables\[0\]\.rows: got 'many'"),
     "new field": (_set("loader", value="os.system"), "loader: got 'os.system'"),

@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hotrow.embedding import EmbeddingTables, TableOptimizerConfig
-from hotrow.layers.inference import Networks, for_inference
+from hotrow.layers.inference import Networks, Precision, for_inference
+from hotrow.layers.inference.calibration import observe, quantization
+from hotrow.layers.inference.quantizable import layers_to_quantize
 from hotrow.models import ModelConfig, RankingModel, build_model
 from hotrow.types import Batch
 
@@ -64,6 +66,15 @@ def served(case: Case, model: RankingModel, networks: Networks | None = None) ->
     copy = make_model(case, table_lr=0.1).eval()
     copy.load_state_dict(model.state_dict())
     return for_inference(copy, networks or Networks())
+
+
+def networks_in(precision: Precision, case: Case, model: RankingModel) -> Networks:
+    """Return networks of a precision; int8 layers are calibrated on a batch of their own."""
+    if precision != "int8":
+        return Networks(precision=precision)
+    seen = observe(model, layers_to_quantize(model), lambda: [make_batch(case.inputs, 300, seed=17)])
+    forms = {name: quantization(inputs, "largest") for name, inputs in seen.items()}
+    return Networks(precision="int8", inputs=forms) if forms else Networks()
 
 
 def logits_of(model: RankingModel, batch: Batch) -> Tensor:

@@ -2,7 +2,8 @@
 
 Differences are measured against the spread of the logits over the batch: what they are compared with
 when candidates are ranked. bfloat16 rounds to 8 significant bits, int8 rows to 1/510 of a row's range,
-int4 rows to 1/30.
+int4 rows to 1/30; int8 layers round weights to 1/128 of an output's largest and inputs to 1/255 of their
+range.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.conformance.batches import make_batch
-from tests.conformance.building import logits_of
+from tests.conformance.building import logits_of, networks_in, served
 from tests.conformance.cases import Case
 from torch import Tensor
 
 from hotrow.embedding import EmbeddingTables
 from hotrow.kernels.quantize_rows import quantize_rows
 from hotrow.kernels.row_formats import QuantizedFormat
+from hotrow.layers.inference import Precision, can_compute
 from hotrow.models import RankingModel, build_model
 
 
@@ -49,6 +51,20 @@ def test_quantised_tables(
     got, expected = logits_of(small, batch), logits_of(fitted, batch)
     assert not torch.equal(got, expected)
     assert relative_error(got, expected) < tolerance
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.03), ("int8", 0.1)])
+def test_networks_in_fewer_bits(
+    case: Case, fitted: RankingModel, precision: Precision, tolerance: float
+) -> None:
+    if not can_compute(precision):
+        pytest.skip(f"this processor has no kernels for {precision}")
+    networks, batch = networks_in(precision, case, fitted), make_batch(case.inputs, 200)
+    got, expected = logits_of(served(case, fitted, networks), batch), logits_of(fitted, batch)
+    assert got.dtype == torch.float32
+    assert relative_error(got, expected) < tolerance
+    are_in_fp32 = networks.precision == "fp32" or case.preset == "ncf-gmf"  # which has a logit, no network
+    assert are_in_fp32 or relative_error(got, expected) > 1e-5
 
 
 def test_bf16_autocast(case: Case, fitted: RankingModel) -> None:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from tests.conformance.batches import make_batch
-from tests.conformance.building import logits_of, served
+from tests.conformance.building import logits_of, networks_in, served
 from tests.conformance.cases import Case
 from tests.conformance.datasets import SPLITS, raw_block, schema_of, write_dataset, write_vocabularies
 
 from hotrow.artifact import load_artifact, save_artifact
 from hotrow.data.dataset import Dataset
-from hotrow.layers.inference import sigmoid
+from hotrow.layers.inference import Precision, can_compute, sigmoid
 from hotrow.models import RankingModel, model_name
 from hotrow.train import make_recipe, train_model
 
 
-def test_artifact_scores_with_the_models_bits(case: Case, fitted: RankingModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_artifact_scores_with_the_models_bits(
+    case: Case, fitted: RankingModel, tmp_path: Path, precision: Precision
+) -> None:
+    if not can_compute(precision):
+        pytest.skip(f"this processor has no kernels for {precision}")
+    networks = networks_in(precision, case, fitted)
     write_vocabularies(tmp_path / "vocab", case.inputs)
     save_artifact(
         tmp_path / "model",
@@ -28,12 +35,13 @@ def test_artifact_scores_with_the_models_bits(case: Case, fitted: RankingModel, 
         schema=schema_of(case.inputs),
         vocab_folder=tmp_path / "vocab",
         metrics={},
+        networks=networks,
     )
     artifact = load_artifact(tmp_path / "model")
     batch = make_batch(case.inputs, 37)
-    expected = sigmoid(logits_of(served(case, fitted), batch))
+    expected = sigmoid(logits_of(served(case, fitted, networks), batch))
     got = torch.from_numpy(artifact.score_tasks(raw_block(batch)))
-    assert artifact.config == case.config
+    assert (artifact.config, artifact.networks) == (case.config, networks)
     assert torch.equal(got, expected.reshape(len(batch), -1))
 
 

@@ -104,7 +104,11 @@ def test_the_result_is_a_run(run: Path, dataset: Dataset, tmp_path: Path) -> Non
     assert folder.read_report().test == report.test.after
     config = folder.read_config()
     assert config["command"] == ["hotrow", "shrink", str(run)]
-    assert config["shrunk_from"] == {"run": str(run), "command": ["hotrow", "train"]}
+    assert config["shrunk_from"] == {
+        "run": str(run),
+        "command": ["hotrow", "train"],
+        "networks": "fp32",
+    }
     assert (small / "metrics.jsonl").read_bytes() == (run / "metrics.jsonl").read_bytes()
     assert not list(small.glob("tmp*"))
     write_report(small, tmp_path / "report.html")

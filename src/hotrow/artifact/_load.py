@@ -16,6 +16,7 @@ from hotrow.artifact._fit import (
     require_schema_fits,
     table_weights,
 )
+from hotrow.artifact._networks import pack_networks
 from hotrow.artifact.artifact import Artifact
 from hotrow.artifact.manifest import EMBEDDINGS, MANIFEST, VOCAB_FOLDER, Manifest, read_manifest
 from hotrow.config import from_mapping
@@ -23,7 +24,6 @@ from hotrow.data.encoder import Encoder
 from hotrow.data.schema import Schema
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import ArtifactError, ConfigError, DataError, MissingFileError, SchemaMismatchError
-from hotrow.layers.inference import for_inference
 from hotrow.models import ModelConfig, RankingModel, build_model, config_type
 
 FOLDER_IN_RUN = "model"
@@ -53,6 +53,7 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
         MissingFileError: there is no artifact.
         ArtifactError: it was cut short or altered, or its parts do not fit together.
         SchemaMismatchError: its schema describes other features than its model takes.
+        BackendUnavailableError: its networks cannot be computed on this processor.
     """
     folder = find_artifact(path)
     names = verify_files(folder, hashes=verify)
@@ -70,12 +71,14 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
     embeddings = EmbeddingTables.from_weights(
         config.tables, table_weights(folder, manifest, config, tensors), features=config.features()
     )
+    model = build_network(folder, manifest.model.name, config, embeddings, weights)
     return Artifact(
         path=folder,
         name=manifest.model.name,
         config=config,
-        model=for_inference(build_network(folder, manifest.model.name, config, embeddings, weights)),
+        model=pack_networks(folder, model, manifest.networks),
         weights=weights,
+        networks=manifest.networks,
         schema=schema,
         encoder=_load_encoder(folder, schema, names),
         metrics=manifest.metrics,

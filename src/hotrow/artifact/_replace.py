@@ -1,4 +1,4 @@
-"""A loaded artifact otherwise: with other tables, or with its layers as they were trained."""
+"""A loaded artifact otherwise: with other tables, other numbers, or layers as they were trained."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import replace
 from torch import Tensor
 
 from hotrow.artifact._load import build_network
+from hotrow.artifact._networks import pack_networks
 from hotrow.artifact.artifact import Artifact
 from hotrow.embedding import EmbeddingTables
 from hotrow.kernels.row_formats import RowFormat
-from hotrow.layers.inference import for_inference
+from hotrow.layers.inference import Networks
 from hotrow.models import RankingModel
 
 
@@ -31,7 +32,18 @@ def replace_tables(
     config = artifact.config.with_formats(formats)
     embeddings = EmbeddingTables.from_weights(config.tables, weights, features=config.features())
     model = build_network(artifact.path, artifact.name, config, embeddings, artifact.weights)
-    return replace(artifact, config=config, model=for_inference(model))
+    return replace(artifact, config=config, model=pack_networks(artifact.path, model, artifact.networks))
+
+
+def replace_networks(artifact: Artifact, networks: Networks) -> Artifact:
+    """Return an artifact whose networks are computed in other numbers; the tables are the same.
+
+    Raises:
+        ArtifactError: a layer that is to be int8 holds numbers that are not finite.
+        BackendUnavailableError: the networks cannot be computed so on this processor.
+    """
+    model = pack_networks(artifact.path, unpacked_model(artifact), networks)
+    return replace(artifact, model=model, networks=networks)
 
 
 def unpacked_model(artifact: Artifact) -> RankingModel:

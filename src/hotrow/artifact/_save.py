@@ -30,6 +30,7 @@ from hotrow.data.schema import Schema
 from hotrow.errors import MissingFileError
 from hotrow.files import atomic_folder
 from hotrow.kernels.row_formats import storage_dtype, storage_shape
+from hotrow.layers.inference import Networks
 from hotrow.models import ModelConfig, RankingModel
 from hotrow.version import hotrow_version
 
@@ -43,6 +44,7 @@ def save_artifact(
     schema: Schema,
     vocab_folder: Path,
     metrics: Mapping[str, Any],
+    networks: Networks | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a trained model as a folder that ranks raw rows on its own; it is complete or absent.
@@ -55,6 +57,7 @@ def save_artifact(
         schema: of the data set that it was trained on.
         vocab_folder: that data set's vocabularies, copied into the artifact.
         metrics: what was measured of it, as plain JSON types; NaN and infinities become null.
+        networks: in which numbers its networks are computed when it is loaded; None for float32.
         overwrite: replace an artifact that is there.
 
     Raises:
@@ -87,6 +90,7 @@ def save_artifact(
             for table in model_config.tables
         ),
         metrics=_finite(metrics),
+        networks=networks or Networks(),
     )
     with atomic_folder(folder, overwrite=overwrite) as partial:
         write_tensors(partial / DENSE_FILE, dense)

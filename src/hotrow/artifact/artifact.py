@@ -19,7 +19,7 @@ from hotrow.data.jagged import to_jagged
 from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import SchemaMismatchError
-from hotrow.layers.inference import sigmoid
+from hotrow.layers.inference import Networks, sigmoid
 from hotrow.models import ModelConfig, RankingModel
 from hotrow.types import Batch
 
@@ -41,6 +41,7 @@ class Artifact:
         model: in evaluation mode, without gradients, its layers those of ``hotrow.layers.inference``: a row
             has the same bits whatever the rows and threads it is scored with.
         weights: of the networks, by name, as they were trained.
+        networks: in which numbers the networks are computed.
         schema: features and how raw values are encoded.
         encoder: from raw rows to the model's input.
         metrics: what was measured of the model when it was written.
@@ -52,6 +53,7 @@ class Artifact:
     config: ModelConfig
     model: RankingModel
     weights: Mapping[str, Tensor]
+    networks: Networks
     schema: Schema
     encoder: Encoder
     metrics: Mapping[str, Any]

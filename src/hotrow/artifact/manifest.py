@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from hotrow.config import from_mapping, to_mapping
 from hotrow.errors import ArtifactError, ConfigError
 from hotrow.files import write_json
 from hotrow.kernels.row_formats import RowFormat, storage_shape
+from hotrow.layers.inference import Networks
 
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 1 had no row formats: its tables are fp32."""
+FORMAT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""Version 1 had no row formats: its tables are fp32. Version 2 had no ``networks``: they are fp32."""
 
 MANIFEST = "model.json"
 DENSE_FILE = "dense.safetensors"
@@ -90,6 +91,8 @@ class Manifest:
         dense: tensors of the networks.
         tables: embedding tables.
         metrics: what was measured of the model when it was written, for people to read.
+        networks: in which numbers the networks are computed. Their tensors are float32 in any case: packing
+            them, when they are loaded, makes other numbers of them.
     """
 
     format_version: int
@@ -99,6 +102,7 @@ class Manifest:
     dense: tuple[TensorEntry, ...]
     tables: tuple[TableEntry, ...]
     metrics: dict[str, Any]
+    networks: Networks = field(default_factory=Networks)
 
     def entries(self) -> list[TensorEntry | TableEntry]:
         """Return all tensors, those of the networks first."""
@@ -120,7 +124,7 @@ def read_manifest(folder: Path) -> Manifest:
     mapping = read_object(path)
     version = mapping.get("format_version")
     if version not in READABLE_VERSIONS:
-        readable = " and ".join(map(str, READABLE_VERSIONS))
+        readable = ", ".join(map(str, READABLE_VERSIONS))
         raise ArtifactError(
             f"{path}: format_version {version!r}, this version of hotrow reads {readable}; "
             "write the artifact again or install the hotrow that wrote it"

@@ -19,6 +19,9 @@ def shrink(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run, or the model folder of one.")],
     out: Annotated[Path, typer.Option(metavar="RUN2", help="Folder of the new run.")],
     bits: Annotated[str, typer.Option(metavar="8|4|2|auto", help="Bits of a table's elements.")] = "auto",
+    networks: Annotated[
+        str, typer.Option(metavar="fp32|bf16|int8|auto", help="Numbers that the networks are computed in.")
+    ] = "fp32",
     max_auc_loss: Annotated[float, typer.Option(help="The AUC that may be lost.")] = 0.001,
     dataset: Annotated[
         Path | None, typer.Option(help="A prepared data set; default: the one of the run.")
@@ -27,10 +30,11 @@ def shrink(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Store a model's tables in 8, 4 or 2 bits, and judge what that costs.
+    """Put a model's tables and networks into fewer bits, and judge what that costs.
 
-    RUN2 is a run like RUN. With `auto`, each table gets as few bits as keep
-    --max-auc-loss on the validation split, with two standard errors to spare.
+    RUN2 is a run like RUN. With `--bits auto`, each table gets as few bits as keep
+    --max-auc-loss on the validation split, with two standard errors to spare; with
+    `--networks auto`, the networks as few as keep half of it alone.
     The test split, which takes no part in the choice, shows whether the promise
     holds; a warning says so if not.
 
@@ -43,7 +47,7 @@ def shrink(
     from hotrow.data.dataset import Dataset
     from hotrow.shrink import ShrinkConfig, shrink_run
 
-    config = from_mapping(ShrinkConfig, {"bits": bits, "max_auc_loss": max_auc_loss})
+    config = from_mapping(ShrinkConfig, {"bits": bits, "max_auc_loss": max_auc_loss, "networks": networks})
     report = shrink_run(
         run,
         out,
@@ -71,12 +75,17 @@ def _text(report: ShrinkReport) -> str:
         "model": f"{format_bytes(report.bytes_before)} -> {format_bytes(report.bytes_after)}",
         "tables": f"{format_bytes(report.table_bytes_before)} -> {format_bytes(report.table_bytes_after)}",
         "formats": ", ".join(f"{counts[form]} {form}" for form in get_args(RowFormat) if form in counts),
+        "networks": f"{report.networks_before} -> {report.networks}{_quantised(report)}",
         "test AUC": f"{report.auc_before:.5f} -> {report.auc_after:.5f}",
         "test AUC lost": f"{_loss(report.test)}; --max-auc-loss is {report.max_auc_loss:g}",
     }
     if report.validation is not None:
         rows["validation AUC lost"] = _loss(report.validation)
     return table(report.run, rows)
+
+
+def _quantised(report: ShrinkReport) -> str:
+    return f" ({len(report.int8_layers)} layers; {report.calibration})" if report.int8_layers else ""
 
 
 def _loss(split: SplitReport) -> str:

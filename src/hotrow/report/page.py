@@ -73,6 +73,7 @@ def _summary(run: RunFacts) -> list[tuple[str, str]]:
     shrunk_from = _mapping(run.config, "shrunk_from")
     if shrunk_from:
         rows.append(("shrunk from", str(shrunk_from.get("run", "?"))))
+        rows.append(("networks", str(shrunk_from.get("networks", "fp32"))))
     splits = ", ".join(f"{name} {count:,}" for name, count in run.split_rows.items())
     rows.append(("rows", splits or "the data set is no longer there"))
     if run.report is not None:

@@ -73,7 +73,11 @@ def write_run_files(
         content["model"] = {**_mapping(content, "model"), "config": to_mapping(config)}
         if _mapping(content, "dataset").get("fingerprint") == dataset.fingerprint():
             content["dataset"] = {**content["dataset"], "path": str(dataset.path.absolute())}
-        content["shrunk_from"] = {"run": str(source.absolute()), "command": content.get("command")}
+        content["shrunk_from"] = {
+            "run": str(source.absolute()),
+            "command": content.get("command"),
+            "networks": report.networks,
+        }
         write_json(new.config, {**content, "command": list(command)})
         if old.metrics.is_file():
             shutil.copyfile(old.metrics, new.metrics)

@@ -9,6 +9,8 @@ from hotrow.artifact import Artifact
 from hotrow.config import to_mapping
 from hotrow.files import tree_bytes
 from hotrow.kernels.row_formats import RowFormat, row_bytes
+from hotrow.layers.inference import Precision
+from hotrow.layers.inference.calibration import Calibration
 from hotrow.metrics import Evaluation
 from hotrow.shrink.config import ShrinkConfig
 
@@ -71,13 +73,17 @@ class ShrinkReport:
         bytes_after: its size now.
         table_bytes_before: size of the tables before.
         table_bytes_after: their size now.
+        networks_before: in which numbers the networks were computed.
+        networks: in which they are now.
+        int8_layers: the networks' layers that are int8.
+        calibration: what decided the ranges of their inputs; None without such layers.
         auc_before: test AUC before.
         auc_after: test AUC now.
         auc_loss: the difference.
         auc_loss_error: its standard error.
         split: ``test``.
         rows: of the test split.
-        judged: choices of formats that were judged on the validation split.
+        judged: choices of formats and networks that were judged on the validation split.
         seconds: time it took.
         test: all metrics on the test split.
         validation: likewise on the validation split; None when it is empty.
@@ -94,6 +100,10 @@ class ShrinkReport:
     bytes_after: int
     table_bytes_before: int
     table_bytes_after: int
+    networks_before: Precision
+    networks: Precision
+    int8_layers: tuple[str, ...]
+    calibration: Calibration | None
     auc_before: float
     auc_after: float
     auc_loss: float
@@ -121,6 +131,7 @@ def make_report(
     dataset: str,
     bytes_after: int,
     judged: int,
+    calibration: Calibration | None,
     seconds: float,
     test: SplitReport,
     validation: SplitReport | None,
@@ -140,6 +151,10 @@ def make_report(
         bytes_after=bytes_after,
         table_bytes_before=sum(table.bytes_before for table in tables),
         table_bytes_after=sum(table.bytes_after for table in tables),
+        networks_before=before.networks.precision,
+        networks=after.networks.precision,
+        int8_layers=tuple(after.networks.inputs),
+        calibration=calibration,
         auc_before=test.before.auc,
         auc_after=test.after.auc,
         auc_loss=test.auc_loss,

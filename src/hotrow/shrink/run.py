@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hotrow.artifact import Artifact, find_artifact, load_artifact, save_artifact, unpacked_model
+from hotrow.artifact import (
+    Artifact,
+    find_artifact,
+    load_artifact,
+    replace_networks,
+    save_artifact,
+    unpacked_model,
+)
 from hotrow.artifact.manifest import VOCAB_FOLDER
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
 from hotrow.errors import ArtifactError
@@ -19,6 +26,7 @@ from hotrow.shrink.choose import Choice, Formats, choose
 from hotrow.shrink.config import ShrinkConfig
 from hotrow.shrink.folder import require_room, write_run_files
 from hotrow.shrink.judging import Comparison
+from hotrow.shrink.networks import choose_networks
 from hotrow.shrink.report import ShrinkReport, SplitReport, make_report
 from hotrow.shrink.variants import Variants
 from hotrow.train import RunFolder
@@ -39,7 +47,7 @@ def shrink_run(
     show_progress: bool = False,
     command: Sequence[str] = (),
 ) -> ShrinkReport:
-    """Quantise the tables of a trained model into a new run, and judge it on the test split.
+    """Put tables and networks of a trained model into fewer bits in a new run; judge it on the test split.
 
     Args:
         run: a run, or the artifact of one; it stays as it is.
@@ -56,7 +64,9 @@ def shrink_run(
     Raises:
         MissingFileError: there is no model, or its data set is not where it was.
         ArtifactError: the model was cut short or altered, is quantised already, or a row cannot be.
-        ConfigError: ``out`` and the data set, or ``out`` and ``run`` hold one another.
+        ConfigError: ``out`` and the data set, or ``out`` and ``run`` hold one another; or int8 networks were
+            asked for and no layer is worth it.
+        BackendUnavailableError: the networks that were asked for cannot be computed on this processor.
         SchemaMismatchError: the data set encodes otherwise than the model expects.
         DataError: a split that is needed is empty or has no AUC.
         OutputExistsError: ``out`` holds something and ``overwrite`` is false, or is no run.
@@ -78,8 +88,9 @@ def shrink_run(
         TemporaryDirectory(dir=partial) as scratch,
         progress("shrink", _known_work(artifact, dataset, config), "rows", show=show_progress) as bar,
     ):
-        variants = Variants(artifact, Path(scratch), bar)
         comparison = Comparison(artifact, dataset, config.max_auc_loss, bar)
+        networks = choose_networks(artifact, comparison, dataset, config)
+        variants = Variants(replace_networks(artifact, networks.networks), Path(scratch), bar)
         choice = _choose(variants, comparison, dataset, config)
         shrunk = variants.artifact(choice.formats)
         test = comparison.report(shrunk, "test", rankings=True)
@@ -94,7 +105,8 @@ def shrink_run(
             source=str(source),
             dataset=str(dataset.path),
             bytes_after=tree_bytes(model),
-            judged=choice.judged,
+            judged=networks.judged + choice.judged,
+            calibration=networks.calibration,
             seconds=time.perf_counter() - started,
             test=test,
             validation=validation,
@@ -107,7 +119,7 @@ def shrink_run(
 
 def _known_work(artifact: Artifact, dataset: Dataset, config: ShrinkConfig) -> int | None:
     """Return how many rows will be quantised and judged; None if that depends on what is found."""
-    if config.bits == "auto":
+    if config.bits == "auto" or config.networks in ("int8", "auto"):
         return None
     judged = 2 * (dataset.rows("test") + dataset.rows("valid"))
     return judged + sum(table.rows for table in artifact.config.tables)
@@ -154,4 +166,5 @@ def _save(shrunk: Artifact, folder: Path, test: SplitReport, validation: SplitRe
         schema=shrunk.schema,
         vocab_folder=shrunk.path / VOCAB_FOLDER,
         metrics=metrics,
+        networks=shrunk.networks,
     )

@@ -5,8 +5,8 @@ rows. oneDNN's on packed weights do (``linear``), and cost less. Training keeps 
 ``hotrow.layers``; ``for_inference`` puts these in their places.
 """
 
-from hotrow.layers.inference.convert import for_inference
+from hotrow.layers.inference.convert import can_compute, for_inference
 from hotrow.layers.inference.networks import Networks, Precision, Quantization
 from hotrow.layers.inference.sigmoid import sigmoid
 
-__all__ = ["Networks", "Precision", "Quantization", "for_inference", "sigmoid"]
+__all__ = ["Networks", "Precision", "Quantization", "can_compute", "for_inference", "sigmoid"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from hotrow.layers.dice import Dice
 from hotrow.layers.inference.dice import PackedDice
 from hotrow.layers.inference.linear import PackedLinear
 from hotrow.layers.inference.networks import Networks
+from hotrow.layers.inference.quantized import Quantize, QuantizedLinear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,11 @@ class Block:
     name: str
     linear: nn.Linear
     activation: nn.Module | None = None
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether an activation other than ReLU follows, which no packed layer does on its own."""
+        return self.activation is not None and not isinstance(self.activation, nn.ReLU)
 
 
 class Chain(nn.Module):
@@ -62,13 +69,22 @@ def blocks_of(layers: nn.Sequential, name: str) -> list[Block]:
 
 
 def _stages(blocks: Sequence[Block], networks: Networks) -> Iterator[nn.Module]:
-    for block in blocks:
+    is_quantised = False
+    for block, following in zip_longest(blocks, blocks[1:]):
+        taken = networks.inputs.get(block.name)
+        given = None if following is None or block.is_bent else networks.inputs.get(following.name)
         linear, relu = block.linear, isinstance(block.activation, nn.ReLU)
-        # A single output costs next to nothing, and is mostly a logit.
-        half = networks.precision == "bf16" and linear.out_features > 1
-        dtype = torch.bfloat16 if half else torch.float32
-        yield PackedLinear(linear.weight, linear.bias, dtype=dtype, relu=relu)
-        if block.activation is not None and not relu:
+        if taken is not None:
+            if not is_quantised:
+                yield Quantize(taken)
+            yield QuantizedLinear(linear.weight, linear.bias, taken=taken, given=given, relu=relu)
+        else:
+            # A single output costs next to nothing, and is mostly a logit.
+            half = networks.precision == "bf16" and linear.out_features > 1
+            dtype = torch.bfloat16 if half else torch.float32
+            yield PackedLinear(linear.weight, linear.bias, dtype=dtype, relu=relu)
+        is_quantised = taken is not None and given is not None
+        if block.activation is not None and block.is_bent:
             yield _activation(block.activation)
 
 

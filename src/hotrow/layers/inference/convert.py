@@ -19,7 +19,7 @@ from hotrow.layers.inference.dice import PackedDice
 from hotrow.layers.inference.histories import PackedGRU, PackedUnit
 from hotrow.layers.inference.interactions import PackedCompress, PackedCross, PackedLinearTerm, PackedMachine
 from hotrow.layers.inference.linear import PackedLinear
-from hotrow.layers.inference.networks import Networks
+from hotrow.layers.inference.networks import Networks, Precision
 from hotrow.layers.linear import LinearTerm
 from hotrow.layers.mlp import MLP
 from hotrow.layers.wukong import LinearCompress
@@ -43,13 +43,14 @@ def for_inference(model: Model, networks: Networks = FP32) -> Model:
         networks: in which numbers ``MLP`` and ``CrossNetwork`` are computed; all else is float32.
 
     Raises:
-        BackendUnavailableError: oneDNN is not there, and the networks are not fp32.
+        BackendUnavailableError: the networks are not fp32, and cannot be computed so here.
+        ValueError: a weight of an int8 layer is not a finite number.
     """
-    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if can_compute(networks.precision):
         _replace_children(model, "", networks)
     elif networks.precision != "fp32":
         raise BackendUnavailableError(
-            f"networks in {networks.precision}: this torch was built without oneDNN"
+            f"networks in {networks.precision}: this processor, or this torch, has no oneDNN kernels for it"
         )
     else:
         _log.warning(
@@ -57,6 +58,13 @@ def for_inference(model: Model, networks: Networks = FP32) -> Model:
             "and the last bits of a score depend on the rows beside it"
         )
     return model
+
+
+def can_compute(precision: Precision) -> bool:
+    """Return whether networks can be computed so on this processor: bf16 needs AVX-512 or newer."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return precision != "bf16" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _replace_children(module: nn.Module, prefix: str, networks: Networks) -> None:

@@ -26,7 +26,7 @@ class PackedCross(nn.Module):
     def __init__(self, source: CrossNetwork, name: str, networks: Networks) -> None:
         super().__init__()
         self.crosses = nn.ModuleList(
-            Chain(_cross_blocks(cross, f"{name}.crosses.{place}"), networks)
+            Chain(cross_blocks(cross, f"{name}.crosses.{place}"), networks)
             for place, cross in source.crosses.named_children()
         )
 
@@ -38,7 +38,8 @@ class PackedCross(nn.Module):
         return y_BW
 
 
-def _cross_blocks(cross: nn.Module, name: str) -> list[Block]:
+def cross_blocks(cross: nn.Module, name: str) -> list[Block]:
+    """Return the blocks of one cross: one matrix, or two of low rank."""
     if isinstance(cross, nn.Linear):
         return [Block(name=name, linear=cross)]
     assert isinstance(cross, nn.Sequential)
