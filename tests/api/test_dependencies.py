@@ -18,6 +18,7 @@ LAYERS = (
     {"load"},
     {"train", "serving"},
     {"report", "shrink"},
+    {"tune"},
     {"cli"},
     {"demo"},
     {"__init__", "__main__"},

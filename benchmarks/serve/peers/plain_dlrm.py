@@ -30,7 +30,8 @@ class PlainDLRM(nn.Module):
         names = [table["name"] for table in model["model"]["config"]["tables"]]
         tables = load_file(artifact / "tables.safetensors")
         self.tables = nn.ModuleList(
-            nn.Embedding(*tables[name].shape, _weight=tables[name], _freeze=True) for name in names
+            nn.Embedding(rows, width, _weight=tables[name], _freeze=True)
+            for name, (rows, width) in ((name, tables[name].shape) for name in names)
         )
         dense = load_file(artifact / "dense.safetensors")
         self.bottom = _network(dense, "bottom", ends_with_relu=True)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import ray
 from ray import serve
@@ -39,11 +40,11 @@ def main() -> None:
     port, replicas = map(int, sys.argv[1:])
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 1024**2)
     serve.start(http_options={"host": "127.0.0.1", "port": port}, proxy_location="HeadOnly")
-    deployment = Dlrm.options(num_replicas=replicas)  # type: ignore[attr-defined]
+    deployment = cast(Any, Dlrm).options(num_replicas=replicas)
     serve.run(deployment.bind(os.environ["ARTIFACT"]), route_prefix="/")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     serve.shutdown()
-    ray.shutdown()  # type: ignore[no-untyped-call]
+    ray.shutdown()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from hotrow.cli.serve import serve
 from hotrow.cli.shrink import shrink
 from hotrow.cli.synth import synth
 from hotrow.cli.train import train
+from hotrow.cli.tune import tune
 
 app = typer.Typer(
     name="hotrow",
@@ -42,6 +43,7 @@ app.command()(evaluate)
 app.command()(shrink)
 app.command()(rank)
 app.command()(serve)
+app.command()(tune)
 app.command()(load)
 app.command()(report)
 

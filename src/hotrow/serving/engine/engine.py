@@ -166,6 +166,11 @@ class Engine:
         return self._info
 
     @property
+    def time(self) -> LinearTime:
+        """Time of a sub-batch on a worker, as known now."""
+        return self._admission.time
+
+    @property
     def memory_taken(self) -> int:
         """Bytes of shared memory in use."""
         return self._room.taken

@@ -1,0 +1,117 @@
+"""Suite ``serve-peers``: one DLRM behind hotrow, FastAPI and Ray Serve; same clients and target, one run."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serve.model import Prepared, prepared_model
+from benchmarks.serve.over_http import highest_rate
+from benchmarks.serve.servers import fastapi_command, free_port, hotrow_command, ray_command, running
+from hotrow.load.http.bodies import Api
+from hotrow.load.http.url import parse_url
+from hotrow.load.job import HttpJob, PreparedSource
+from hotrow.load.schedule import LoadConfig
+from hotrow.scheduling.rate_search import SearchConfig
+
+SLA_MS = 30.0
+PERCENTILE = 99.0
+ROUNDS = 3
+BUDGET_S = 75.0
+MEAN_CANDIDATES = 270
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class System:
+    """A server with one kind of body.
+
+    Attributes:
+        name: of the server.
+        api: how bodies are written.
+        command: from port and cores to what is run.
+        start_qps: a first guess.
+    """
+
+    name: str
+    api: Api
+    command: Callable[[int, int], list[str]]
+    start_qps: float
+
+
+def run() -> Figures:
+    """Search the highest rate of every system, in turns."""
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as name:
+        model = prepared_model(Path(name))
+        options = ("--sla-ms", str(SLA_MS), "--workers", str(cores))
+
+        def ours(port: int, _: int) -> list[str]:
+            return hotrow_command(model.shrunk, port, "--name", "dlrm", *options)
+
+        def ours_fp32(port: int, _: int) -> list[str]:
+            return hotrow_command(model.trained, port, "--name", "dlrm", *options)
+
+        systems = [
+            System("hotrow", "binary", ours, 600),
+            System("hotrow", "json", ours, 300),
+            System("hotrow, fp32", "binary", ours_fp32, 300),
+            System("FastAPI", "binary", fastapi_command, 200),
+            System("FastAPI", "json", fastapi_command, 60),
+            System("Ray Serve", "binary", ray_command, 100),
+            System("Ray Serve", "json", ray_command, 50),
+        ]
+        rates: dict[tuple[str, str], list[float]] = {}
+        for round_number in range(ROUNDS):
+            for system in systems:
+                rate = _rate(system, model, cores, seed=1000 * round_number)
+                sys.stderr.write(f"round {round_number}: {system.name}, {system.api}: {rate:.0f} queries/s\n")
+                rates.setdefault((system.name, system.api), []).append(rate)
+        return _figures(rates, model, cores)
+
+
+def _rate(system: System, model: Prepared, cores: int, *, seed: int) -> float:
+    port = free_port()
+    with running(system.command(port, cores), port, model.trained / "model") as url:
+        job = HttpJob(
+            url=parse_url(url),
+            model="dlrm",
+            api=system.api,
+            config=LoadConfig(qps=1.0, sizes="mlperf", seed=seed),
+            source=PreparedSource(path=model.dataset, split="test"),
+        )
+        search = SearchConfig(sla_ms=SLA_MS, percentile=PERCENTILE)
+        return highest_rate(job, search, start_qps=system.start_qps, budget_s=BUDGET_S).rate_qps
+
+
+def _figures(rates: dict[tuple[str, str], list[float]], model: Prepared, cores: int) -> Figures:
+    medians = {system: statistics.median(found) for system, found in rates.items()}
+    best = medians["hotrow", "binary"]
+    return {
+        "target": f"p99 <= {SLA_MS:.0f} ms",
+        "sizes": f"MLPerf's, mean {MEAN_CANDIDATES} candidates",
+        "workers of each server": cores,
+        "rounds": ROUNDS,
+        "AUC, fp32": model.auc_before,
+        "AUC, 8-bit tables and networks": model.auc_after,
+        "systems": [
+            {
+                "server": name,
+                "bodies": api,
+                "queries_per_second": rate,
+                "least": min(rates[name, api]),
+                "most": max(rates[name, api]),
+                "items_per_second": rate * MEAN_CANDIDATES,
+                "hotrow_binary_over_it": best / rate if rate else None,
+            }
+            for (name, api), rate in medians.items()
+        ],
+        "hotrow's JSON over FastAPI's": medians["hotrow", "json"] / max(medians["FastAPI", "json"], 1e-9),
+    }

@@ -1,0 +1,69 @@
+"""The trials of the tuner: real load, in this process, on a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hotrow.load import QuerySource
+from hotrow.load.sizes import Sizes
+from hotrow.load.trial import TrialLoad, measure_trial
+from hotrow.scheduling.trial import Outcome, Trial
+from hotrow.tune.target import Target
+
+_QUERIES = 1 << 24
+"""More than a trial has: so many numbers each trial has for itself."""
+
+
+@dataclass(frozen=True)
+class _OfTrial:
+    """The queries of one trial, which no other has."""
+
+    source: QuerySource[Any]
+    first: int
+
+    def content(self, number: int, rows: int) -> Any:
+        return self.source.content(self.first + number, rows)
+
+
+class Trials:
+    """Measures trials, each with queries and arrivals of its own.
+
+    Args:
+        target: what is measured.
+        queries: their contents.
+        sizes: of queries.
+        sla_ms: the target of the latencies.
+        seed: of arrivals and sizes.
+
+    Attributes:
+        lag_ms: how late the generator was, 99th percentile of the worst trial among those that were not
+            stopped; its delay is part of the latencies.
+    """
+
+    def __init__(
+        self, target: Target, queries: QuerySource[Any], *, sizes: Sizes, sla_ms: float, seed: int
+    ) -> None:
+        self._target, self._queries = target, queries
+        self._sizes, self._sla_ms, self._seed = sizes, sla_ms, seed
+        self._count = 0
+        self.lag_ms = 0.0
+
+    async def measure(self, trial: Trial) -> Outcome:
+        """Make the load that a trial asks for."""
+        self._target.set(trial.knobs)
+        load = TrialLoad(
+            send=self._target.send,
+            queries=_OfTrial(self._queries, self._count * _QUERIES),
+            sizes=self._sizes,
+            sla_ms=self._sla_ms,
+        )
+        outcome, result = await measure_trial(load, trial, seed=self._seed + self._count)
+        self._count += 1
+        await self._target.idle()
+        if outcome.count_violations(self._sla_ms) < trial.stop_at_violations:
+            lag_s = np.quantile(result.lag_s[trial.warm_up :], 0.99, method="inverted_cdf")
+            self.lag_ms = max(self.lag_ms, float(lag_s) * 1e3)
+        return outcome

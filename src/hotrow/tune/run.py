@@ -1,0 +1,195 @@
+"""``tune_run``: start an engine on a model, find its best knobs, and report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotrow.data.dataset import Dataset
+from hotrow.data.schema import Schema
+from hotrow.errors import ConfigError
+from hotrow.load import PreparedRows, QuerySource, SyntheticRows
+from hotrow.load.sizes import parse_sizes
+from hotrow.progress import Progress, progress
+from hotrow.scheduling.accelerator import LatencyTable
+from hotrow.scheduling.history import History, Step
+from hotrow.scheduling.rate_search import SearchConfig
+from hotrow.scheduling.service_time import LinearTime
+from hotrow.scheduling.trial import drive_async
+from hotrow.scheduling.tuned import Tuned
+from hotrow.scheduling.tuner import TuneConfig, tune
+from hotrow.serving import Engine, EngineConfig, Limits
+from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.tune.measure import Trials
+from hotrow.tune.report import TuneReport
+from hotrow.tune.target import Target
+
+_LOG = logging.getLogger(__name__)
+
+_SAMPLE = 4096
+"""Queries whose sizes the tuner looks at."""
+
+_GUESSED_BATCH = 256
+_GUESSED_LOAD = 0.5
+"""The first rate that is tried: so much of what the workers could do by the times of the warm-up."""
+
+_QUEUED_ROWS = 1 << 30
+_SIZES = 7
+"""Stream of random numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneSettings:
+    """What is tuned, and with what load.
+
+    Attributes:
+        sla_ms: target of the latencies.
+        percentile: of the latencies that must be within it.
+        workers: processes; None: one for each core.
+        sizes: of queries, see ``hotrow.load.sizes``.
+        budget_seconds: of measuring.
+        precision: of the rates, relative.
+        accelerator: a modelled accelerator, or None.
+        seed: of the load.
+    """
+
+    sla_ms: float
+    percentile: float = 95.0
+    workers: int | None = None
+    sizes: str = "mlperf"
+    budget_seconds: float = 600.0
+    precision: float = 0.05
+    accelerator: LatencyTable | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option, value, least, most in (
+            ("--sla-ms", self.sla_ms, 0.0, 3_600_000.0),
+            ("--percentile", self.percentile, 49.99, 99.999),
+            ("--seconds", self.budget_seconds, 0.0, 86_400.0),
+            ("--precision", self.precision, 0.0, 1.0),
+        ):
+            if not least < value <= most:
+                raise ConfigError(option, value, f"more than {least:g}, at most {most:g}")
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError("--workers", self.workers, "at least 1")
+        if self.seed < 0:
+            raise ConfigError("--seed", self.seed, "at least 0")
+
+
+def tune_run(
+    artifact: Path,
+    schema: Schema,
+    settings: TuneSettings,
+    *,
+    dataset: Dataset | None = None,
+    split: str = "test",
+    on_step: Callable[[Step], None] | None = None,
+    show_progress: bool = False,
+) -> TuneReport:
+    """Find the batch size, and with an accelerator the offload threshold, with the highest rate.
+
+    Args:
+        artifact: folder of the model.
+        schema: of the artifact.
+        settings: target and load.
+        dataset: where candidates are drawn from, with the same schema; None: made-up ids, told as synthetic.
+        split: of the data set.
+        on_step: told of every measurement.
+        show_progress: report progress on standard error.
+
+    Raises:
+        UserError: the model cannot be loaded, or the data not be used.
+        SchemaMismatchError: the data set encodes otherwise than the model expects.
+    """
+    if dataset is not None:
+        schema.require_same(dataset.schema, this=str(artifact), that=str(dataset.path))
+    queries: QuerySource[Any] = (
+        SyntheticRows(schema, seed=settings.seed)
+        if dataset is None
+        else PreparedRows(dataset, split, seed=settings.seed)
+    )
+    source = "synthetic" if dataset is None else f"{dataset.path} ({split})"
+    sample = (
+        parse_sizes(settings.sizes).draw(np.random.default_rng((settings.seed, _SIZES)), _SAMPLE).tolist()
+    )
+    if settings.accelerator is not None:
+        settings.accelerator.require(max(sample))
+    with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
+        history = History(settings.budget_seconds, _reporting(bar, on_step))
+        work = _tune(artifact, settings, queries, sample, history, source)
+        return asyncio.run(work)
+
+
+async def _tune(
+    artifact: Path,
+    settings: TuneSettings,
+    queries: QuerySource[Any],
+    sample: list[int],
+    history: History,
+    source: str,
+) -> TuneReport:
+    started = time.monotonic()
+    workers = settings.workers or len(os.sched_getaffinity(0))
+    served = {"artifact": str(artifact), "name": None, "limits": asdict(Limits())}
+    config = EngineConfig(workers=workers, max_queued_rows=_QUEUED_ROWS)
+    engine = Engine(lambda room: TemplateProcess(served, room.memory), config)
+    try:
+        await engine.start()
+        trials = Trials(
+            Target(engine, settings.accelerator),
+            queries,
+            sizes=parse_sizes(settings.sizes),
+            sla_ms=settings.sla_ms,
+            seed=settings.seed,
+        )
+        wanted = TuneConfig(
+            search=SearchConfig(
+                sla_ms=settings.sla_ms, percentile=settings.percentile, precision=settings.precision
+            ),
+            sizes=sample,
+            start_qps=_first_guess(engine.time, sample, workers),
+            accelerator=settings.accelerator is not None,
+        )
+        tuned: Tuned = await drive_async(tune(wanted, history), trials.measure)
+        return TuneReport(
+            tuned=tuned,
+            model=engine.info.name,
+            workers=workers,
+            sizes=settings.sizes,
+            source=source,
+            accelerator="none" if settings.accelerator is None else settings.accelerator.label,
+            lag_ms=trials.lag_ms,
+            seconds=time.monotonic() - started,
+        )
+    finally:
+        await engine.close()
+
+
+def _first_guess(time_of: LinearTime, sample: list[int], workers: int) -> float:
+    """Return a rate that the workers should manage, by the times that the model has told."""
+    pieces = [max(-(-rows // _GUESSED_BATCH), 1) for rows in sample]
+    total_ms = sum(pieces) * time_of.overhead_ms + sum(sample) * time_of.row_ms
+    return _GUESSED_LOAD * workers * 1e3 / max(total_ms / len(sample), 1e-3)
+
+
+def _reporting(bar: Progress, on_step: Callable[[Step], None] | None) -> Callable[[Step], None]:
+    def report(step: Step) -> None:
+        knobs = step.phase if step.phase.startswith(("static", "again")) else f"batch {step.batch_size}"
+        bar.advance(step.seconds, trying=knobs, qps=step.rate_qps, verdict=step.verdict)
+        _LOG.info(
+            "%s, batch %d: %.1f queries/s, %d of %d late: %s",
+            *(step.phase, step.batch_size, step.rate_qps, step.violations, step.queries, step.verdict),
+        )
+        if on_step is not None:
+            on_step(step)
+
+    return report
