@@ -95,7 +95,19 @@ def test_a_winner_that_is_not_confirmed_yields_to_a_static_scheduler() -> None:
 
     tuned = drive(tune(config(), History()), Fickle(hill(1, 1)).measure)
     assert tuned.best.name.startswith("static")
-    assert not next(c for c in tuned.contenders if c.name == "tuned").confirmed
+    assert next(c for c in tuned.contenders if c.name == "tuned").ending == "failed"
+
+
+def test_a_winner_that_there_was_no_time_to_confirm_still_wins() -> None:
+    capacity = hill(1000, 64)
+    whole = History()
+    drive(tune(config(), whole), Planted(capacity).measure)
+    searching = sum(step.seconds for step in whole.steps if not step.phase.startswith("again"))
+    tuned = drive(tune(config(), History(searching / 0.7)), Planted(capacity).measure)
+    assert tuned.best.knobs == Knobs(64)
+    tuned = drive(tune(config(), History(searching * 1.01)), Planted(capacity).measure)
+    assert not tuned.complete
+    assert tuned.best.qps >= max(c.qps for c in tuned.contenders if c.ending != "failed")
 
 
 def test_the_last_round_measures_in_turns() -> None:

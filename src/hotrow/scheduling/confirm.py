@@ -7,16 +7,25 @@ late queries call for, and where it does not hold, again further down.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from hotrow.scheduling.ask import Answer, ask
+from hotrow.scheduling.ask import Answer, Question, ask
 from hotrow.scheduling.history import BudgetSpentError, History
 from hotrow.scheduling.knobs import Knobs
+from hotrow.scheduling.looks import first_look
 from hotrow.scheduling.rate_search import Found, SearchConfig
 from hotrow.scheduling.trial import Steps
 
 ATTEMPTS = 6
 """Rates that are asked, going down by 1, 2, 3, ... times the precision of the search."""
+
+
+FIT = 6
+"""First looks that a contender's share of the budget should pay for: two attempts of two looks each."""
+
+Ending = Literal["held", "failed", "unfinished"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +34,22 @@ class Confirmed:
 
     Attributes:
         knobs: the setting.
-        rate_qps: at which it was confirmed, or the one below the last attempt.
-        answer: of the attempt that held; None: none did, or the budget did not suffice.
+        rate_qps: at which it held; below the last attempt if all failed; unfinished, the next to ask.
+        ending: "unfinished": the budget did not suffice for a verdict.
+        full: whether clumps were counted in full; if not, the verdict is less sure than it should be.
+        answer: of the attempt that held.
     """
 
     knobs: Knobs
     rate_qps: float
+    ending: Ending
+    full: bool = True
     answer: Answer | None = None
 
 
-def confirm(found: Found, phase: str, config: SearchConfig, history: History) -> Steps[Confirmed]:
+def confirm(
+    found: Found, phase: str, config: SearchConfig, history: History, *, share_s: float = math.inf
+) -> Steps[Confirmed]:
     """Measure a rate again; where it does not hold, go down and measure again.
 
     The permitted error is spent over the attempts (a half, a quarter, ...), so that what is reported is as
@@ -45,21 +60,35 @@ def confirm(found: Found, phase: str, config: SearchConfig, history: History) ->
         phase: told with each measurement.
         config: of the search.
         history: where measurements are recorded, and what may be spent.
+        share_s: seconds that this may take. Where clumps ask for more, they are counted as smaller than they
+            are, and the result says so.
     """
-    rate, clump, error = found.rate_qps, found.clump, 1 - config.confidence
+    rate, error = found.rate_qps, 1 - config.confidence
+    full = True
     for attempt in range(1, ATTEMPTS + 1):
         error /= 2 if attempt < ATTEMPTS else 1
         question = replace(
             config.question(found.knobs, rate, phase),
             confidence=1 - error,
-            clump=min(clump, config.most_clump),
+            clump=min(found.clump, config.most_clump),
             most_clump=config.most_clump,
         )
+        question, fits = _fit(question, share_s)
+        full = full and fits
         try:
             answer = yield from ask(question, history)
         except BudgetSpentError:
-            break
+            return Confirmed(knobs=found.knobs, rate_qps=rate, ending="unfinished", full=full)
         if answer.verdict == "holds":
-            return Confirmed(knobs=found.knobs, rate_qps=rate, answer=answer)
+            return Confirmed(knobs=found.knobs, rate_qps=rate, ending="held", full=full, answer=answer)
         rate /= (1 + config.precision) ** attempt
-    return Confirmed(knobs=found.knobs, rate_qps=rate)
+    return Confirmed(knobs=found.knobs, rate_qps=rate, ending="failed", full=full)
+
+
+def _fit(question: Question, share_s: float) -> tuple[Question, bool]:
+    """Return the question with clumps as large as the time allows, and whether that is all of them."""
+    first = first_look(question.percentile, question.confidence)
+    affordable = max(share_s * question.rate_qps / (FIT * first), 1.0)
+    if affordable >= question.clump:
+        return question, True
+    return replace(question, clump=affordable, most_clump=affordable), False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hotrow.scheduling.confirm import Confirmed
+from hotrow.scheduling.confirm import Confirmed, Ending
 from hotrow.scheduling.history import Step, percentiles
 from hotrow.scheduling.knobs import Knobs
 from hotrow.scheduling.rate_search import Found, SearchConfig
@@ -20,9 +20,10 @@ class Contender:
         name: "tuned", "static_25" or "static_whole".
         knobs: the setting.
         qps: the highest rate that held, queries per second; 0: none did.
-        confirmed: whether it held again in the last round; if not, ``qps`` is below what failed there,
-            or, where the budget ended, what the search had found.
-        items_per_second: rows at that rate; None if it was not confirmed, like the latencies.
+        confirmed: whether it held again in the last round, with clumps of late queries counted in full.
+        ending: of the last round. "held" without being confirmed: the budget was too short to count
+            clumps in full. "unfinished": it was too short for a verdict, and ``qps`` is the search's.
+        items_per_second: rows at that rate; None unless it held, like the latencies.
         p50_ms: median latency at that rate.
         p95_ms: 95th percentile.
         p99_ms: 99th percentile.
@@ -33,6 +34,7 @@ class Contender:
     knobs: Knobs
     qps: float
     confirmed: bool
+    ending: Ending
     items_per_second: float | None = None
     p50_ms: float | None = None
     p95_ms: float | None = None
@@ -42,17 +44,18 @@ class Contender:
     @classmethod
     def of(cls, name: str, found: Found, again: Confirmed | None) -> Contender:
         """Return the contender that a search found and, unless it has no rate, the last round measured."""
-        if again is None:
-            return cls(name=name, knobs=found.knobs, qps=found.rate_qps, confirmed=False)
-        if again.answer is None:
-            return cls(name=name, knobs=found.knobs, qps=again.rate_qps, confirmed=False)
+        if again is None or again.answer is None:
+            rate = found.rate_qps if again is None else again.rate_qps
+            ending = "failed" if again is None else again.ending
+            return cls(name=name, knobs=found.knobs, qps=rate, confirmed=False, ending=ending)
         latencies = again.answer.latencies_ms
         p50, p95, p99 = percentiles(latencies)
         return cls(
             name=name,
             knobs=found.knobs,
             qps=again.rate_qps,
-            confirmed=True,
+            confirmed=again.full,
+            ending=again.ending,
             items_per_second=again.rate_qps * again.answer.rows / latencies.size,
             p50_ms=p50,
             p95_ms=p95,
@@ -67,6 +70,7 @@ class Contender:
             "offload_threshold": self.knobs.offload_threshold,
             "qps": self.qps,
             "confirmed": self.confirmed,
+            "ending": self.ending,
             "items_per_second": self.items_per_second,
             "p50_ms": self.p50_ms,
             "p95_ms": self.p95_ms,
@@ -80,7 +84,7 @@ class Tuned:
     """What tuning found.
 
     Attributes:
-        best: the setting with the highest confirmed rate; a static one if none is better.
+        best: the setting with the highest rate that did not fail in the last round.
         contenders: all settings of the last round.
         sla_ms: the target.
         percentile: that it is for.
@@ -104,9 +108,9 @@ class Tuned:
         *,
         complete: bool,
     ) -> Tuned:
-        """Choose the best: confirmed before unconfirmed, then by rate, then the tuned one."""
+        """Choose the best: of those that did not fail, by rate, then the tuned one."""
         return cls(
-            best=max(contenders, key=lambda contender: (contender.confirmed, contender.qps)),
+            best=max(contenders, key=lambda contender: (contender.ending != "failed", contender.qps)),
             contenders=tuple(contenders),
             sla_ms=config.sla_ms,
             percentile=config.percentile,

@@ -124,10 +124,17 @@ class _Tuner:
         names = {"tuned": best, **statics}
         if any(best.knobs == static.knobs for static in statics.values()):
             del names["tuned"]
+        names_with_rate = [name for name, found in names.items() if found.rate_qps > 0]
+        share = (self._history.limit_s - self._history.spent_s) / max(len(names_with_rate), 1)
         searches: dict[str, Steps[Confirmed]] = {
-            name: confirm(found, f"again: {name.replace('_', ' ')}", self._config.search, self._history)
-            for name, found in names.items()
-            if found.rate_qps > 0
+            name: confirm(
+                names[name],
+                f"again: {name.replace('_', ' ')}",
+                self._config.search,
+                self._history,
+                share_s=share,
+            )
+            for name in names_with_rate
         }
         confirmed = yield from in_turns(searches)
         return [Contender.of(name, found, confirmed.get(name)) for name, found in names.items()]
