@@ -36,6 +36,8 @@ class Suite:
         return missing(self.needs_data) if self.needs_data else None
 
 
+_SERVING = ("tests/serving", "tests/scheduling", "tests/load", "tests/tune")
+
 SUITES = {
     "prepare": Suite(
         module="benchmarks.prepare",
@@ -132,5 +134,25 @@ SUITES = {
         measures="training throughput of DCN-v2 and DeepFM on MovieLens-1M, against FuxiCTR's",
         tests=("tests/models", "tests/train"),
         needs_data="ml-1m",
+    ),
+    "serve": Suite(
+        module="benchmarks.serve.models_suite",
+        measures="highest rate of the eight models under their latency targets, tuned against static batches",
+        tests=_SERVING,
+    ),
+    "serve-peers": Suite(
+        module="benchmarks.serve.peers_suite",
+        measures="highest rate of one DLRM behind hotrow, FastAPI and Ray Serve under one latency target",
+        tests=_SERVING,
+    ),
+    "serve-mlperf": Suite(
+        module="benchmarks.serve.mlperf_suite",
+        measures="MLPerf LoadGen's Server and Offline scenarios, in process and over loopback",
+        tests=_SERVING,
+    ),
+    "serve-promises": Suite(
+        module="benchmarks.serve.promises_suite",
+        measures="goodput under overload, and answers while workers are killed",
+        tests=_SERVING,
     ),
 }

@@ -27,6 +27,9 @@ def serve(
         typer.Option(help="Latency promised; requests that would be later are refused at once."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Most rows that a worker scores at a time.")] = 256,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Let the batch size follow load and interference.")
+    ] = False,
     drain_s: Annotated[
         float, typer.Option(help="After SIGTERM: seconds to answer on while reporting not ready.")
     ] = 1.0,
@@ -66,7 +69,7 @@ def serve(
 
     set_up_logging(verbose)
     engine = EngineConfig(
-        workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size, sla_ms=sla_ms
+        workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size, adapt=adapt, sla_ms=sla_ms
     )
     config = ServerConfig(host=host, port=port, drain_seconds=drain_s, engine=engine)
 

@@ -288,4 +288,4 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(run: Run) -> None:
 @pytest.mark.parametrize("field", ["workers", "batch_size", "memory_bytes", "max_queued_rows"])
 def test_sizes_are_positive(field: str) -> None:
     with pytest.raises(ConfigError, match=f"engine.{field}: got 0, expected at least 1"):
-        EngineConfig(**{field: 0})
+        EngineConfig(**{field: 0})  # type: ignore[arg-type]

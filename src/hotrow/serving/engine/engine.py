@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hotrow.errors import ConfigError, RequestError
 from hotrow.scheduling.service_time import LinearTime
+from hotrow.serving.engine.adaptation import Adaptation
 from hotrow.serving.engine.admission import Admission
 from hotrow.serving.engine.crew import Crew
 from hotrow.serving.engine.flight import Room
@@ -21,6 +22,7 @@ from hotrow.serving.info import ModelInfo
 State = Literal["loading", "ready", "draining", "failed"]
 
 _WATCH_SECONDS = 0.1
+_WINDOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class EngineConfig:
     Attributes:
         workers: worker processes, each with one thread.
         batch_size: rows of a sub-batch at most; may be changed while the engine runs.
+        adapt: let the batch size follow load and interference.
         memory_bytes: shared memory for the requests in flight, rounded up to a power of two.
         max_queued_rows: rows that may be unfinished; requests beyond are refused at once.
         sla_ms: the latency promised; requests that would be later are refused at once. None: none is.
@@ -37,6 +40,7 @@ class EngineConfig:
 
     workers: int = 1
     batch_size: int = 256
+    adapt: bool = False
     memory_bytes: int = 256 * 1024**2
     max_queued_rows: int = 65_536
     sla_ms: float | None = None
@@ -67,6 +71,7 @@ class Engine:
         self._info: ModelInfo | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
+        self._adaptation = Adaptation(config.batch_size) if config.adapt else None
         self.batch_size = config.batch_size
         self.state: State = "loading"
 
@@ -140,8 +145,14 @@ class Engine:
         crew, info = self.crew, self.info
         rows = request.rows if isinstance(request, RawRequest) else len(request)
         self._admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=self.batch_size)
-        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        return await crew.score(request, info.shape, deadline)
+        now = asyncio.get_running_loop().time()
+        deadline = None if seconds is None else now + seconds
+        if self._adaptation is None:
+            return await crew.score(request, info.shape, deadline)
+        self._adaptation.arrived(rows)
+        scores = await crew.score(request, info.shape, deadline)
+        self._adaptation.answered(asyncio.get_running_loop().time() - now)
+        return scores
 
     @property
     def crew(self) -> Crew:
@@ -192,13 +203,21 @@ class Engine:
         self._room.memory.close()
 
     async def _watch(self) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.crew.watch()
+            if self._adaptation is not None and clock() - began >= _WINDOW_SECONDS:
+                passed, began = clock() - began, clock()
+                workers = max(self.crew.size, 1)
+                self.batch_size = self._adaptation.tick(passed, self.time, workers)
 
     def _observe(self, rows: int, seconds: float) -> None:
         """Learn from the time of a sub-batch."""
         self._admission.observe(rows, seconds)
+        if self._adaptation is not None:
+            self._adaptation.worked(seconds)
 
 
 async def _retire(crew: Crew) -> None:

@@ -1,0 +1,178 @@
+"""Suite ``serve-mlperf``: MLPerf LoadGen's Server and Offline scenarios, in process and over loopback.
+
+DLRM with the Kaggle networks under 30 ms, and DCN-v2 with MLPerf's networks under 60 ms; its tables are cut
+to what fits into memory. The rate is the one that ``tune`` found; LoadGen judges whether it holds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serve.artifacts import write_random
+from benchmarks.serve.loadgen import Library, Loop, Send, Verdict, run_offline, run_server
+from benchmarks.serve.model import prepared_model
+from benchmarks.serve.servers import free_port, hotrow_command, running
+from hotrow.artifact.manifest import read_manifest
+from hotrow.data.dataset import Dataset
+from hotrow.data.schema import Schema
+from hotrow.load import PreparedRows, QuerySource, Status, SyntheticRows
+from hotrow.load.http.bodies import encoded_writer
+from hotrow.load.http.sender import HttpQueries, HttpSender, infer_path
+from hotrow.load.http.url import parse_url
+from hotrow.serving import Engine, EngineConfig, Limits
+from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.tune import TuneReport, TuneSettings, tune_run
+
+SECONDS = 60.0
+TUNE_S = 150.0
+MOST_OFFLINE = 8
+RATE_SHARE = 0.95
+"""Of the tuned rate, that LoadGen is told to send; within 10% of it is what is asked."""
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model under its target.
+
+    Attributes:
+        name: of the model.
+        artifact: its folder.
+        sla_ms: the target of the 99th percentile.
+        dataset: where candidates come from; None: synthetic.
+    """
+
+    name: str
+    artifact: Path
+    sla_ms: float
+    dataset: Path | None
+
+
+def run() -> Figures:
+    """Tune both models, and let LoadGen judge them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = prepared_model(folder)
+        write_random("dcnv2-mlperf", folder / "dcnv2", most_rows=200_000, int8=True)
+        cases = [
+            Case("DLRM, Kaggle networks", model.shrunk / "model", 30.0, model.dataset),
+            Case("DCN-v2, MLPerf's networks", folder / "dcnv2", 60.0, None),
+        ]
+        rows = [row for case in cases for row in _judge(case, folder)]
+    return {"cores": len(os.sched_getaffinity(0)), "seconds of each": SECONDS, "runs": rows}
+
+
+def _judge(case: Case, folder: Path) -> list[Figures]:
+    schema = Schema.from_mapping(read_manifest(case.artifact).schema, where="schema")
+    dataset = None if case.dataset is None else Dataset.open(case.dataset)
+    source: QuerySource[Any] = (
+        SyntheticRows(schema, seed=5) if dataset is None else PreparedRows(dataset, "test", seed=5)
+    )
+    settings = TuneSettings(sla_ms=case.sla_ms, percentile=99.0, budget_seconds=TUNE_S)
+    tuned = tune_run(case.artifact, schema, settings, dataset=dataset)
+    batch = tuned.tuned.best.knobs.batch_size
+    rows = []
+    loop = Loop()
+    try:
+        with _in_process(loop, case.artifact, batch) as send:
+            rows += _both(case, "in process", send, Library(source), loop, folder, tuned)
+        with _over_loopback(loop, case, batch) as (send, wrap):
+            rows += _both(case, "HTTP, loopback", send, Library(wrap(source, schema)), loop, folder, tuned)
+    finally:
+        loop.close()
+    return rows
+
+
+def _both(
+    case: Case, where: str, send: Send, library: Library, loop: Loop, folder: Path, tuned: TuneReport
+) -> list[Figures]:
+    """Run both scenarios."""
+    qps = RATE_SHARE * tuned.tuned.best.qps
+    logs = folder / "logs" / f"{case.name} {where}"
+    found = {
+        "Server": run_server(
+            send, library, loop, logs / "server", qps=qps, sla_ms=case.sla_ms, seconds=SECONDS
+        ),
+        "Offline": run_offline(
+            send, library, loop, logs / "offline", qps=1.3 * qps, seconds=SECONDS, most=MOST_OFFLINE
+        ),
+    }
+    return [_row(case, where, scenario, verdict, library, tuned) for scenario, verdict in found.items()]
+
+
+def _row(
+    case: Case, where: str, scenario: str, verdict: Verdict, library: Library, tuned: TuneReport
+) -> Figures:
+    row = {
+        "model": case.name,
+        "where": where,
+        "scenario": scenario,
+        "result": "VALID" if verdict.valid else "INVALID",
+        "queries_per_second": verdict.qps,
+        "items_per_second": verdict.qps * library.mean_rows,
+        "p99_ms": verdict.p99_ms,
+        "p99_ms_at_most": case.sla_ms if scenario == "Server" else None,
+        "tuned_qps": tuned.tuned.best.qps,
+        "batch_size": tuned.tuned.best.knobs.batch_size,
+        "failed": verdict.failed,
+        "reasons": verdict.reasons,
+    }
+    sys.stderr.write(f"{row}\n")
+    return row
+
+
+@contextmanager
+def _in_process(loop: Loop, artifact: Path, batch_size: int) -> Any:
+    async def make() -> Engine:
+        served = {"artifact": str(artifact), "name": None, "limits": asdict(Limits())}
+        config = EngineConfig(
+            workers=len(os.sched_getaffinity(0)), batch_size=batch_size, max_queued_rows=1 << 30
+        )
+        engine = Engine(lambda room: TemplateProcess(served, room.memory), config)
+        await engine.start()
+        return engine
+
+    engine: Engine = loop.run(make())
+
+    async def send(query: Any) -> Status:
+        await engine.score(query.content)
+        return Status.OK
+
+    try:
+        yield send
+    finally:
+        loop.run(engine.close())
+
+
+Wrap = Callable[[QuerySource[Any], Schema], QuerySource[Any]]
+
+
+@contextmanager
+def _over_loopback(loop: Loop, case: Case, batch_size: int) -> Any:
+    port = free_port()
+    command = hotrow_command(case.artifact, port, "--name", "m", "--batch-size", str(batch_size))
+    server: AbstractContextManager[str] = running(command, port, case.artifact)
+    with server as address:
+        url = parse_url(address)
+
+        async def make() -> HttpSender:
+            return HttpSender(url, is_ranking=False)
+
+        def wrap(source: QuerySource[Any], schema: Schema) -> QuerySource[Any]:
+            return HttpQueries(
+                source, encoded_writer("binary", schema, timeout_us=None), url, infer_path("m")
+            )
+
+        sender: HttpSender = loop.run(make())
+        try:
+            yield sender.send, wrap
+        finally:
+            loop.loop.call_soon_threadsafe(sender.pool.close)
