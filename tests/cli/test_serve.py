@@ -17,7 +17,7 @@ def hotrow(*words: object) -> int:
     ("words", "message"),
     [
         (("none",), "none/model/model.json: not found, expected a model written by `hotrow train`"),
-        (("RUN", "--workers", 2), "--workers: got 2, expected 1: this version serves with one worker"),
+        (("RUN", "--workers", -1), "engine.workers: got -1, expected at least 1"),
         (("RUN", "--port", 70000), "port: got 70000, expected 0 to 65535"),
         (("RUN", "--port", "http"), "Invalid value for '--port'"),
         (("RUN", "--drain-s", -1), "drain_seconds: got -1.0"),

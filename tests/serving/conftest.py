@@ -67,6 +67,7 @@ class Client:
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self.engine = engine
+        self.limits = limits
         self.loop = asyncio.Runner()
         app = build_app(Front(engine, limits))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 
 from tests.serving.engine.threads import ThreadStarter
 
-from hotrow.serving import Engine, EngineConfig, RankingService, ServerConfig
-from hotrow.serving.server import Running, listen
+from hotrow.serving import Engine, EngineConfig, RankingService, Served, ServerConfig
+from hotrow.serving.front import Front
+from hotrow.serving.server import Running
+from hotrow.serving.sockets import listen
 
 PATIENCE = 60
 
@@ -20,20 +22,27 @@ class Listening:
 
     Attributes:
         url: of its HTTP addresses.
+        engine: runs its model.
+        grpc: host and port of its gRPC service.
     """
 
     def __init__(self, load: Callable[[], RankingService], config: ServerConfig) -> None:
         engine_config = EngineConfig(memory_bytes=1 << 24)
-        self._engine = Engine(lambda room: ThreadStarter(load, room.memory), engine_config)
+        self.engine = Engine(lambda room: ThreadStarter(load, room.memory), engine_config)
         self._config = config
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.url = ""
+        self.url = self.grpc = ""
 
     @property
     def address(self) -> str:
         """Host and port."""
         return self.url.removeprefix("http://")
+
+    @property
+    def front(self) -> Front:
+        """What counts requests."""
+        return self._server.front
 
     @contextmanager
     def running(self) -> Iterator[Listening]:
@@ -50,9 +59,9 @@ class Listening:
     def _run(self) -> None:
         with listen(self._config.host, self._config.port) as listener, asyncio.Runner() as runner:
             self._loop = runner.get_loop()
-            self._server = Running(self._engine, self._config, listener, self._announce)
+            self._server = Running(self.engine, self._config, listener, self._announce)
             runner.run(self._server.run())
 
-    def _announce(self, _: str, url: str) -> None:
-        self.url = url
+    def _announce(self, served: Served) -> None:
+        self.url, self.grpc = served.url, served.grpc or ""
         self._ready.set()

@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
 from hotrow.artifact._checksums import write_checksums
 from hotrow.errors import ConfigError
 from hotrow.serving import ServerConfig
-from hotrow.serving.server import listen, url_of
+from hotrow.serving.sockets import listen, url_of
 
-READY = re.compile(r"serving (\S+) at (http://\S+) ")
+READY = re.compile(r"serving (\S+) at (http://\S+)(?: and by gRPC at (\S+))? ")
 PATIENCE = 120
 """Seconds after which a test gives up; nothing is expected to take long."""
 
@@ -87,8 +88,8 @@ def start() -> Iterator[Callable[..., Process]]:
 def test_it_serves_until_sigterm_and_ends_with_status_0(
     start: Callable[..., Process], run_folder: Path, infer_body: Callable[..., dict[str, Any]]
 ) -> None:
-    server = start(run_folder, "--port", 0, "--name", "ads", "--drain-s", 3600)
-    name, url = server.wait_until_ready().groups()
+    server = start(run_folder, "--port", 0, "--grpc-port", 0, "--name", "ads", "--drain-s", 3600)
+    name, url, grpc_address = server.wait_until_ready().groups()
     assert name == "ads"
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         assert client.get("/v2/health/ready").json() == {"ready": True}
@@ -97,6 +98,10 @@ def test_it_serves_until_sigterm_and_ends_with_status_0(
         assert answer.json()["outputs"][0]["shape"] == [3]
         ranking = client.post("/v1/rank", json={"context": {"I1": 3}, "candidates": [{"C1": "a"}, {}]})
         assert sorted(entry["index"] for entry in ranking.json()["ranking"]) == [0, 1]
+
+        with grpc.insecure_channel(grpc_address) as channel:
+            live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+            assert live(b"", timeout=PATIENCE) == b"\x08\x01"
 
         server.process.send_signal(signal.SIGTERM)
         repeat_until(lambda: client.get("/v2/health/ready").status_code == 503)
@@ -131,7 +136,7 @@ def test_sighup_changes_to_another_artifact(
 ) -> None:
     served = tmp_path / "model"
     shutil.copytree(run_folder / "model", served)
-    server = start(tmp_path, "--port", 0, "--workers", 1)
+    server = start(tmp_path, "--port", 0, "--grpc-port", 0, "--workers", 1)
     url = server.wait_until_ready()[2]
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         name = "dlrm"
@@ -191,7 +196,13 @@ def test_addresses_of_both_families_are_written_as_urls() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("port", -1), ("port", 65536), ("drain_seconds", -0.1), ("drain_seconds", float("nan"))],
+    [
+        ("port", -1),
+        ("grpc_port", 65536),
+        ("port", 65536),
+        ("drain_seconds", -0.1),
+        ("drain_seconds", float("nan")),
+    ],
 )
 def test_bad_settings_are_told(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=field):

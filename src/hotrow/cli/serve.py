@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show
+
+if TYPE_CHECKING:
+    from hotrow.serving import Served
 
 
 def serve(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run, or the model folder of one.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port to listen on for gRPC, too; 0 takes a free one.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the model in addresses; its registered name without.")
     ] = None,
@@ -36,7 +43,7 @@ def serve(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Serve a model over HTTP: Open Inference Protocol v2, and a plain ranking call.
+    """Serve a model over HTTP and gRPC: Open Inference Protocol v2, and a plain ranking call.
 
     SIGTERM: it reports not ready, finishes what was begun, and ends with 0.
     SIGHUP: it loads the model again and changes to it without a pause.
@@ -71,16 +78,18 @@ def serve(
     engine = EngineConfig(
         workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size, adapt=adapt, sla_ms=sla_ms
     )
-    config = ServerConfig(host=host, port=port, drain_seconds=drain_s, engine=engine)
+    config = ServerConfig(host=host, port=port, grpc_port=grpc_port, drain_seconds=drain_s, engine=engine)
 
-    def announce(served: str, url: str) -> None:
-        _announce(served, url)
+    def announce(served: Served) -> None:
+        _announce(served)
         if as_json:
-            show({"name": served, "url": url}, as_json=True, text="")
+            show(asdict(served), as_json=True, text="")
 
     run_server(find_artifact(run), config, name=name, announce=announce)
 
 
-def _announce(name: str, url: str) -> None:
-    sys.stderr.write(f"serving {name} at {url} (POST /v2/models/{name}/infer, POST /v1/rank)\n")
+def _announce(served: Served) -> None:
+    grpc = "" if served.grpc is None else f" and by gRPC at {served.grpc}"
+    calls = f"POST /v2/models/{served.name}/infer, POST /v1/rank"
+    sys.stderr.write(f"serving {served.name} at {served.url}{grpc} ({calls})\n")
     sys.stderr.flush()

@@ -102,17 +102,21 @@ def answer(wanted: Wanted, scores_BK: NDArray[np.float32], info: ModelInfo) -> A
     if wanted.call == Body.RANK:
         ranked = ranking(scores_BK, info.tasks, wanted.top_k)
         return Answer(msgspec.json.encode(RankResponse(info.name, ranked, wanted.id)))
-    values = {SCORE: scores_BK[:, 0], TASKS: scores_BK}
-    arrays = [values[name] for name in wanted.outputs]
+    named = outputs_of(wanted, scores_BK)
     outputs = [
-        _output(name, array, is_binary)
-        for name, array, is_binary in zip(wanted.outputs, arrays, wanted.binary, strict=True)
+        _output(name, array, is_binary) for (name, array), is_binary in zip(named, wanted.binary, strict=True)
     ]
     header = msgspec.json.encode(InferResponse(info.name, info.version, outputs, wanted.id))
     if not any(wanted.binary):
         return Answer(header)
-    behind = [array for array, is_binary in zip(arrays, wanted.binary, strict=True) if is_binary]
+    behind = [array for (_, array), is_binary in zip(named, wanted.binary, strict=True) if is_binary]
     return Answer(header + binary.pack(behind), len(header))
+
+
+def outputs_of(wanted: Wanted, scores_BK: NDArray[np.float32]) -> list[tuple[str, NDArray[np.float32]]]:
+    """Return the outputs that an inference request asks for, by name and in order."""
+    values = {SCORE: scores_BK[:, 0], TASKS: scores_BK}
+    return [(name, values[name]) for name in wanted.outputs]
 
 
 def _output(name: str, array: NDArray[np.float32], is_binary: bool) -> OutputTensor:

@@ -14,16 +14,13 @@ from starlette.routing import Route
 from hotrow.errors import RequestError
 from hotrow.serving.answers import answer
 from hotrow.serving.describing import model_config, model_statistics, repository_index, server_metadata
-from hotrow.serving.front import Call, Front
+from hotrow.serving.front import Call, Front, retry_seconds, shown
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.leaving import GONE, while_connected
 from hotrow.serving.reading import Asked, read_infer, read_rank
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _DEADLINE = "Deadline-Ms"
-
-MAX_ERROR_CHARACTERS = 500
-"""Messages quote the request; what a client gets back of it stays short."""
 
 
 class Addresses:
@@ -196,12 +193,9 @@ def _deadline(request: Request) -> float | None:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    message = str(error)
-    if len(message) > MAX_ERROR_CHARACTERS:
-        message = message[:MAX_ERROR_CHARACTERS] + "..."
-    seconds = math.ceil(error.retry_after or 1)  # HTTP knows whole seconds only
+    seconds = math.ceil(retry_seconds(error))  # HTTP knows whole seconds only
     headers = {"Retry-After": str(seconds)} if error.status == 503 else {}
-    return _answer({"error": message}, status=error.status, headers=headers)
+    return _answer({"error": shown(error)}, status=error.status, headers=headers)
 
 
 async def _no_such_address(_: Request, error: Exception) -> Response:

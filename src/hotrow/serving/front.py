@@ -17,6 +17,11 @@ from hotrow.serving.limits import Limits
 from hotrow.serving.reading import Asked
 from hotrow.serving.statistics import Statistics, reason_of
 
+MAX_ERROR_CHARACTERS = 500
+"""Messages quote the request; what a client gets back of it stays short."""
+
+_RETRY_SECONDS = 1.0
+
 _WANTED = msgspec.json.Decoder(Wanted)
 
 
@@ -117,3 +122,14 @@ class Call:
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
         self._front.ended(self._scores, error, self._front.clock() - self._started)
+
+
+def shown(error: RequestError) -> str:
+    """Return what a client is told."""
+    message = str(error)
+    return message if len(message) <= MAX_ERROR_CHARACTERS else message[:MAX_ERROR_CHARACTERS] + "..."
+
+
+def retry_seconds(error: RequestError) -> float:
+    """Return after how long a client that was refused should try again."""
+    return error.retry_after or _RETRY_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from hotrow.errors import ConfigError
+from hotrow.errors import ConfigError, RequestError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,13 +16,24 @@ class Limits:
         max_rows: most rows (candidates) of one request.
         max_listed_ids: most ids that the list features of all its rows have together, as they are looked up:
             a history in the context counts for every candidate, of a longer one its last ``max_length`` ids.
+        max_tensors: most inputs of one request.
     """
 
     max_body_bytes: int = 16 * 1024**2
     max_rows: int = 16_384
     max_listed_ids: int = 4_194_304
+    max_tensors: int = 1024
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if getattr(self, field.name) < 1:
                 raise ConfigError(f"limits.{field.name}", getattr(self, field.name), "at least 1")
+
+    def require_tensors(self, count: int) -> None:
+        """Refuse a request of too many inputs.
+
+        Raises:
+            RequestError: it has more than are allowed.
+        """
+        if count > self.max_tensors:
+            raise RequestError(f"{count} inputs, at most {self.max_tensors} are allowed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -45,15 +46,31 @@ def read_infer(body: bytes, header_bytes: int | None, info: ModelInfo, limits: L
     """
     header, rest = binary.split(body, header_bytes)
     request = decode(_INFER, header, where="request body")
-    seconds = _seconds(request)
+    limits.require_tensors(len(request.inputs))
     if header_bytes is not None and is_encoded(request):
         data = binary.assign(request, rest)
         if len(data) == len(request.inputs):
-            wanted = wanted_of_infer(request, info)
-            return Asked(read_encoded(request, data, info, limits), wanted, seconds)
-    rows = max((tensor.shape[0] for tensor in request.inputs if tensor.shape), default=1)
-    raw = RawRequest(body, Body.INFER, -1 if header_bytes is None else header_bytes, _within(rows, limits))
-    return Asked(raw, None, seconds)
+            return _encoded(request, data, info, limits)
+    return _raw(request, body, -1 if header_bytes is None else header_bytes, limits)
+
+
+def read_tensors(request: InferRequest, parts: Sequence[bytes], info: ModelInfo, limits: Limits) -> Asked:
+    """Read an inference request that came as tensors already; raw rows are left to a worker, as over HTTP.
+
+    Args:
+        request: its inputs have the sizes of their data.
+        parts: the data of each input.
+        info: the model.
+        limits: bounds on requests.
+
+    Raises:
+        RequestError: the request cannot be answered as it is.
+    """
+    if is_encoded(request):
+        data = {tensor.name: memoryview(part) for tensor, part in zip(request.inputs, parts, strict=True)}
+        return _encoded(request, data, info, limits)
+    header = msgspec.json.encode(request)
+    return _raw(request, b"".join((header, *parts)), len(header), limits)
 
 
 def read_rank(body: bytes, limits: Limits) -> Asked:
@@ -62,6 +79,17 @@ def read_rank(body: bytes, limits: Limits) -> Asked:
     Every candidate is an object of its own, so there are hardly fewer braces than candidates.
     """
     return Asked(RawRequest(body, Body.RANK, -1, _within(body.count(b"{") - 1, limits)), None, None)
+
+
+def _encoded(request: InferRequest, data: Mapping[str, memoryview], info: ModelInfo, limits: Limits) -> Asked:
+    wanted = wanted_of_infer(request, info)
+    return Asked(read_encoded(request, data, info, limits), wanted, _seconds(request))
+
+
+def _raw(request: InferRequest, body: bytes, header_bytes: int, limits: Limits) -> Asked:
+    rows = max((tensor.shape[0] for tensor in request.inputs if tensor.shape), default=1)
+    raw = RawRequest(body, Body.INFER, header_bytes, _within(rows, limits))
+    return Asked(raw, None, _seconds(request))
 
 
 def _within(rows: int, limits: Limits) -> int:

@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from hotrow.errors import ConfigError, HotrowError
+from hotrow.errors import HotrowError
 from hotrow.serving.app import build_app
-from hotrow.serving.engine.engine import Engine, EngineConfig
+from hotrow.serving.config import ServerConfig
+from hotrow.serving.engine.engine import Engine
 from hotrow.serving.engine.workers import TemplateProcess
 from hotrow.serving.front import Front
-from hotrow.serving.limits import Limits
+from hotrow.serving.sockets import listen, url_of
+
+if TYPE_CHECKING:
+    from hotrow.serving.rpc.server import RpcServer
 
 _LOG = logging.getLogger(__name__)
-_BACKLOG = 2048
 _GRACE_SECONDS = 30
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they close it first
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServerConfig:
-    """Where and how to serve.
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that is ready.
 
     Attributes:
-        host: address to listen on.
-        port: port to listen on; 0 takes a free one.
-        drain_seconds: after SIGTERM, how long to report not ready while still answering, so that
-            load balancers look elsewhere before the port closes.
-        limits: bounds on requests.
-        engine: workers and what they share.
+        name: of the model.
+        url: of the HTTP addresses.
+        grpc: host and port of the gRPC service; None without one.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    drain_seconds: float = 1.0
-    limits: Limits = field(default_factory=Limits)
-    engine: EngineConfig = field(default_factory=EngineConfig)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ConfigError("port", self.port, "0 to 65535")
-        if not 0 <= self.drain_seconds <= 3600:
-            raise ConfigError("drain_seconds", self.drain_seconds, "0 to 3600")
+    name: str
+    url: str
+    grpc: str | None
 
 
 def serve(
@@ -59,7 +51,7 @@ def serve(
     config: ServerConfig,
     *,
     name: str | None = None,
-    announce: Callable[[str, str], None] = lambda name, url: None,
+    announce: Callable[[Served], None] = lambda served: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests that came before are answered.
 
@@ -69,7 +61,7 @@ def serve(
         artifact: its folder.
         config: where and how to serve.
         name: of the model in addresses; its registered name without.
-        announce: called with the model's name and the server's address when it is ready.
+        announce: called when the server is ready.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -95,25 +87,32 @@ class _Server(uvicorn.Server):
 
 
 class Running:
-    """One server from its start to its end."""
+    """One server from its start to its end.
+
+    Attributes:
+        front: answers its requests.
+        interrupted: whether Ctrl-C has ended it.
+        server: of HTTP.
+    """
 
     def __init__(
         self,
         engine: Engine,
         config: ServerConfig,
         listener: socket.socket,
-        announce: Callable[[str, str], None],
+        announce: Callable[[Served], None],
     ) -> None:
         self._engine = engine
+        self._config = config
         self._listener = listener
         self._announce = announce
-        self._url = url_of(listener)
-        self._drain_seconds = config.drain_seconds
+        self.front = Front(engine, config.limits)
+        self._rpc: RpcServer | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.interrupted = False
-        self._reloading: set[asyncio.Task[None]] = set()
         self.server = _Server(
             uvicorn.Config(
-                build_app(Front(engine, config.limits)),
+                build_app(self.front),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -126,29 +125,46 @@ class Running:
 
     async def run(self) -> None:
         """Listen, load, answer until told to stop, and finish what was begun."""
+        if self._config.grpc_port is not None:
+            from hotrow.serving.rpc.server import RpcServer
+
+            self._rpc = RpcServer(self.front, self._config.host, self._config.grpc_port)
+            await self._rpc.start()
         loading = asyncio.create_task(self._load())
         try:
             with _signals_to(
                 {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._reload}
             ):
                 await self.server.serve(sockets=[self._listener])
+                if self._rpc is not None:
+                    await self._rpc.stop(0 if self.server.force_exit else _GRACE_SECONDS)
                 await loading
         finally:
             await self._engine.close()
+
+    def end(self) -> None:
+        """Close the ports, finish what was begun, and end."""
+        self.server.should_exit = True
+        if self._rpc is not None:
+            self._begin(self._rpc.stop(_GRACE_SECONDS))
 
     async def _load(self) -> None:
         try:
             await self._engine.start()
         except BaseException:
-            self.server.should_exit = True
+            self.end()
             raise
         if self._engine.state == "ready":
-            self._announce(self._engine.info.name, self._url)
+            grpc = None if self._rpc is None else self._rpc.address
+            self._announce(Served(self._engine.info.name, url_of(self._listener), grpc))
 
     def _reload(self, _: int) -> None:
-        task = asyncio.get_running_loop().create_task(self._load_again())
-        self._reloading.add(task)
-        task.add_done_callback(self._reloading.discard)
+        self._begin(self._load_again())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _load_again(self) -> None:
         try:
@@ -165,13 +181,9 @@ class Running:
         self._engine.drain()
         if number == signal.SIGINT:
             self.interrupted = True
-            self.server.should_exit = True
+            self.end()
         else:
-            asyncio.get_running_loop().call_later(self._drain_seconds, self.end)
-
-    def end(self) -> None:
-        """Close the port, finish what was begun, and end."""
-        self.server.should_exit = True
+            asyncio.get_running_loop().call_later(self._config.drain_seconds, self.end)
 
 
 @contextmanager
@@ -190,38 +202,3 @@ def _signals_to(handlers: Mapping[int, Callable[[int], None]]) -> Iterator[None]
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port at once, so that one in use is told before a model is loaded.
-
-    Raises:
-        ConfigError: the address cannot be listened on.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except (socket.gaierror, UnicodeError) as error:
-        raise ConfigError("host", host, "a host name or address of this machine") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.set_inheritable(False)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            expected = f"a free port on {host}; this one is in use (0 takes a free one)"
-            raise ConfigError("port", port, expected) from error
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise ConfigError("port", port, "a port that this user may listen on, such as 8000") from error
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise ConfigError("host", host, "an address of this machine") from error
-        raise
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the address of a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

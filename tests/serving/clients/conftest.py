@@ -14,10 +14,19 @@ from hotrow.serving import Limits, RankingService, ServerConfig
 
 
 @pytest.fixture
-def server(scorer: Any) -> Iterator[Listening]:
+def grpc_port() -> int | None:
+    """Return the port for gRPC, which not every client needs."""
+    return None
+
+
+@pytest.fixture
+def server(scorer: Any, grpc_port: int | None) -> Iterator[Listening]:
     """Return a server with the model ``sums`` that listens."""
     limits = Limits(max_rows=64)
-    listening = Listening(lambda: RankingService("sums", scorer, limits), ServerConfig(port=0, limits=limits))
+    listening = Listening(
+        lambda: RankingService("sums", scorer, limits),
+        ServerConfig(port=0, grpc_port=grpc_port, limits=limits),
+    )
     with listening.running():
         yield listening
 

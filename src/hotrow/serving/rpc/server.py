@@ -1,0 +1,56 @@
+"""The listening gRPC server."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it writes to standard error by itself
+
+import grpc
+
+from hotrow.errors import ConfigError
+from hotrow.serving.front import Front
+from hotrow.serving.rpc.service import Service
+
+_MAX_METADATA_BYTES = 16 * 1024
+_MAX_STREAMS = 1024
+
+
+class RpcServer:
+    """Answers gRPC calls in the event loop that it is made in.
+
+    Args:
+        front: answers requests.
+        host: address to listen on.
+        port: to listen on; 0 takes a free one.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+
+    def __init__(self, front: Front, host: str, port: int) -> None:
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", front.limits.max_body_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
+                ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self._server.add_generic_rpc_handlers((Service(front).handler(),))
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            bound = self._server.add_insecure_port(f"{shown}:{port}")
+        except RuntimeError as error:
+            raise ConfigError("grpc_port", port, f"a free port on {host} (0 takes a free one)") from error
+        self.address = f"{shown}:{bound}"
+
+    async def start(self) -> None:
+        """Answer calls from now on."""
+        await self._server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Take no more calls, and wait at most so many seconds for those that were begun."""
+        await self._server.stop(grace)
