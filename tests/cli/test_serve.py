@@ -23,7 +23,7 @@ def hotrow(*words: object) -> int:
         (("RUN", "--drain-s", -1), "drain_seconds: got -1.0"),
         (("RUN", "--host", "no.such.host.invalid"), "host: got 'no.such.host.invalid'"),
         (("RUN", "--port", 0, "--name", "a/b"), "name: got 'a/b', expected letters"),
-        (("RUN", "--sla-ms", 10), "No such option: --sla-ms"),
+        (("RUN", "--sla-ms", 0), "engine.sla_ms: got 0.0, expected milliseconds, more than 0"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
