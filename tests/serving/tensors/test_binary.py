@@ -146,3 +146,32 @@ def test_false_sizes_are_told(client: Any, size: object) -> None:
     answer = client.post(INFER, content=header + b"\0" * 26, headers={HEADER: str(len(header))})
     assert answer.status_code == 400
     assert "bytes" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        (0, None, "got `null`"),
+        (0, "1", "got `str`"),
+        (0, 1e39, "input encoded.dense: data: a number beyond FP32"),
+        (1, 2**31, "input encoded.ids: data: a number beyond INT32"),
+        (1, -(2**31), "input encoded.ids: data: a number beyond INT32"),
+        (1, 2**80, "input encoded.ids: data"),
+        (1, 1.5, "got `float`"),
+        (1, -1, "row 0, C1: id -1, expected 0 to 8"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_json_that_is_no_encoded_row_is_told(
+    client: Any, at: int, value: object, message: str, nested: bool
+) -> None:
+    data: list[list[Any]] = [[0.0] * 13, [1] * 26]
+    data[at][0] = value
+    shown: list[Any] = [[row] for row in data] if nested else data
+    inputs = [
+        {"name": "encoded.dense", "datatype": "FP32", "shape": [1, 13], "data": shown[0]},
+        {"name": "encoded.ids", "datatype": "INT32", "shape": [1, 26], "data": shown[1]},
+    ]
+    answer = client.post(INFER, {"inputs": inputs})
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]

@@ -32,6 +32,9 @@ def _list_decoder(element: Any) -> msgspec.json.Decoder[list[Any]]:
 
 
 _FLAT = {name: _list_decoder(kind) for name, kind in _ELEMENTS.items()}
+_FLAT_NUMBERS = {"f": _list_decoder(float), "i": _list_decoder(int)}
+_NESTED_NUMBERS = {"f": _list_decoder(list[float]), "i": _list_decoder(list[int])}
+_LARGEST = {"FP32": 3.4028235e38, "INT32": 2**31 - 1}
 _NESTED = {name: _list_decoder(list[kind]) for name, kind in _ELEMENTS.items()}  # type: ignore[valid-type]
 
 
@@ -59,7 +62,7 @@ def elements(tensor: InputTensor, data: Mapping[str, memoryview]) -> list[Any]:
     """
     found = data.get(tensor.name)
     if found is None:
-        return _of_json(tensor)
+        return _of_json(tensor, _FLAT[tensor.datatype], _NESTED[tensor.datatype])
     if tensor.datatype == "BYTES":
         return list(binary.texts(tensor, found))
     values = binary.numbers(tensor, found)
@@ -70,7 +73,7 @@ def elements(tensor: InputTensor, data: Mapping[str, memoryview]) -> list[Any]:
 
 
 def array(tensor: InputTensor, data: Mapping[str, memoryview]) -> NDArray[Any]:
-    """Return the elements of a tensor of numbers, flat; of binary data they are a view.
+    """Return the elements of a tensor of FP32 or INT32, flat; of binary data they are a view.
 
     Raises:
         RequestError: as ``elements``, and for null.
@@ -78,13 +81,22 @@ def array(tensor: InputTensor, data: Mapping[str, memoryview]) -> NDArray[Any]:
     found = data.get(tensor.name)
     if found is not None:
         return binary.numbers(tensor, found)
-    flat = _of_json(tensor)
-    if None in flat:
-        raise RequestError(f"input {tensor.name}: data: null, expected a number")
-    return np.array(flat, dtype=binary.DTYPES[tensor.datatype])
+    dtype = binary.DTYPES[tensor.datatype]
+    flat = _of_json(tensor, _FLAT_NUMBERS[dtype.kind], _NESTED_NUMBERS[dtype.kind])
+    try:
+        values = np.array(flat, dtype="f8" if dtype.kind == "f" else "i8")
+    except OverflowError:
+        values = np.array([np.inf])
+    if len(values) and not np.abs(values).max() <= _LARGEST[tensor.datatype]:
+        raise RequestError(f"input {tensor.name}: data: a number beyond {tensor.datatype}")
+    return values.astype(dtype)
 
 
-def _of_json(tensor: InputTensor) -> list[Any]:
+def _of_json(
+    tensor: InputTensor,
+    flat_decoder: msgspec.json.Decoder[list[Any]],
+    nested_decoder: msgspec.json.Decoder[list[Any]],
+) -> list[Any]:
     """Decode the data, flat or one list per row, and check its size against the shape."""
     if isinstance(tensor.data, msgspec.UnsetType):
         raise RequestError(f"input {tensor.name}: data is missing")
@@ -94,10 +106,10 @@ def _of_json(tensor: InputTensor) -> list[Any]:
     if tensor.datatype != "BYTES" and text.count(b",") >= max(size, 1):
         raise RequestError(f"{where}: more elements than shape {tensor.shape} has")
     if len(tensor.shape) == 1 or not text[1:].lstrip().startswith(b"["):
-        flat = decode(_FLAT[tensor.datatype], text, where=where)
+        flat = decode(flat_decoder, text, where=where)
     else:
         rows, width = tensor.shape
-        nested = decode(_NESTED[tensor.datatype], text, where=where)
+        nested = decode(nested_decoder, text, where=where)
         if [len(row) for row in nested] != [width] * rows:
             raise RequestError(f"{where}: its lists do not have shape {tensor.shape}")
         flat = [value for row in nested for value in row]
