@@ -82,7 +82,7 @@ def _overload(job: HttpJob, capacity: float, share: float) -> Figures:
 
 
 def _kill(job: HttpJob, qps: float) -> Figures:
-    """Kill a worker every two seconds; until when were answers late, or refused, after each?"""
+    """Kill a worker every two seconds, and tell for how long answers were late or refused."""
     killed: list[float] = []
     seconds = 2.0 * (KILLS + 1)
 
