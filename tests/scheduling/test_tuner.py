@@ -72,6 +72,16 @@ def test_a_useless_accelerator_is_left_alone() -> None:
     assert tuned.best.knobs == Knobs(64)
 
 
+def test_where_no_static_scheduler_holds_settings_are_tried_at_the_floor() -> None:
+    capacity = {Knobs(32): 60.0}
+    system = Planted(lambda knobs: capacity.get(knobs, 1.0))
+    tuned = drive(tune(config(), History()), system.measure)
+    assert tuned.best.knobs == Knobs(32)
+    assert tuned.gain_over("static_25") is None
+    hopeless = {trial.rate_qps for trial in system.trials if trial.knobs == Knobs(48)}
+    assert hopeless == {5.0}  # a twentieth of the first guess
+
+
 def test_the_better_static_scheduler_wins_where_it_is_best() -> None:
     def capacity(knobs: Knobs) -> float:
         return 1000.0 if knobs.batch_size == 25 else 500.0

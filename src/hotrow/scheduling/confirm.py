@@ -36,7 +36,7 @@ class Confirmed:
         knobs: the setting.
         rate_qps: at which it held; below the last attempt if all failed; unfinished, the next to ask.
         ending: "unfinished": the budget did not suffice for a verdict.
-        full: whether clumps were counted in full; if not, the verdict is less sure than it should be.
+        full: whether clumps were counted in full; if not, that it held is less sure than it should be.
         answer: of the attempt that held.
     """
 
@@ -64,31 +64,25 @@ def confirm(
             are, and the result says so.
     """
     rate, error = found.rate_qps, 1 - config.confidence
-    full = True
     for attempt in range(1, ATTEMPTS + 1):
         error /= 2 if attempt < ATTEMPTS else 1
-        question = replace(
-            config.question(found.knobs, rate, phase),
-            confidence=1 - error,
-            clump=min(found.clump, config.most_clump),
-            most_clump=config.most_clump,
-        )
-        question, fits = _fit(question, share_s)
-        full = full and fits
+        question = replace(config.question(found.knobs, rate, phase), confidence=1 - error)
+        affordable = _affordable_clump(question, share_s)
+        most = min(affordable, config.most_clump)
+        question = replace(question, clump=min(found.clump, most), most_clump=most)
         try:
             answer = yield from ask(question, history)
         except BudgetSpentError:
-            return Confirmed(knobs=found.knobs, rate_qps=rate, ending="unfinished", full=full)
+            return Confirmed(knobs=found.knobs, rate_qps=rate, ending="unfinished")
         if answer.verdict == "holds":
+            needed = min(max(found.clump, answer.clumps.factor), config.most_clump)
+            full = needed <= affordable
             return Confirmed(knobs=found.knobs, rate_qps=rate, ending="held", full=full, answer=answer)
         rate /= (1 + config.precision) ** attempt
-    return Confirmed(knobs=found.knobs, rate_qps=rate, ending="failed", full=full)
+    return Confirmed(knobs=found.knobs, rate_qps=rate, ending="failed")
 
 
-def _fit(question: Question, share_s: float) -> tuple[Question, bool]:
-    """Return the question with clumps as large as the time allows, and whether that is all of them."""
+def _affordable_clump(question: Question, share_s: float) -> float:
+    """Return how large clumps may be, at least 1, for looks to fit into the time."""
     first = first_look(question.percentile, question.confidence)
-    affordable = max(share_s * question.rate_qps / (FIT * first), 1.0)
-    if affordable >= question.clump:
-        return question, True
-    return replace(question, clump=affordable, most_clump=affordable), False
+    return max(share_s * question.rate_qps / (FIT * first), 1.0)

@@ -141,8 +141,9 @@ class _Tuner:
 
     def _trying(self, phase: str) -> TrySetting:
         def try_setting(knobs: Knobs, best: Found) -> Steps[Found]:
-            beat = best.rate_qps * (1 + self._config.search.precision)
-            return self._rate(knobs, best.rate_qps or self._config.start_qps, phase, beat)
+            floor = self._config.search.floor_qps  # where nothing held yet, a setting is first tried there
+            beat = best.rate_qps * (1 + self._config.search.precision) or floor
+            return self._rate(knobs, best.rate_qps, phase, beat)
 
         return try_setting
 
