@@ -69,7 +69,8 @@ class Client:
         self.engine = engine
         self.limits = limits
         self.loop = asyncio.Runner()
-        app = build_app(Front(engine, limits))
+        self.front = Front(engine, limits)
+        app = build_app(self.front)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://server")
 

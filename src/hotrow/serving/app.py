@@ -17,6 +17,7 @@ from hotrow.serving.describing import model_config, model_statistics, repository
 from hotrow.serving.front import Call, Front, retry_seconds, shown
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.leaving import GONE, while_connected
+from hotrow.serving.live.page import HEADERS, live, page
 from hotrow.serving.reading import Asked, read_infer, read_rank
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -47,6 +48,9 @@ class Addresses:
             Route("/v2", self.server, methods=["GET"]),
             Route("/v2/health/live", self.live, methods=["GET"]),
             Route("/v2/health/ready", self.ready, methods=["GET"]),
+            Route("/", self.page, methods=["GET"]),
+            Route("/metrics", self.metrics, methods=["GET"]),
+            Route("/v1/live", self.live_figures, methods=["GET"]),
             Route("/v1/rank", self.rank, methods=["POST"]),
             Route("/v2/models/stats", self.all_statistics, methods=["GET"]),
             Route("/v2/repository/index", self.index, methods=["POST"]),
@@ -92,11 +96,33 @@ class Addresses:
 
     async def all_statistics(self, _: Request) -> Response:
         """Tell what was asked of all models, which are one."""
-        return _answer({"model_stats": [model_statistics(self._engine.info, self._front.statistics)]})
+        return _answer(
+            {
+                "model_stats": [
+                    model_statistics(
+                        self._engine.info, self._front.statistics, executions=self._engine.executions
+                    )
+                ]
+            }
+        )
 
     async def index(self, _: Request) -> Response:
         """List the models."""
         return _answer(repository_index(self._engine.info, self._engine))
+
+    async def page(self, _: Request) -> Response:
+        """Show the last minutes."""
+        return Response(page(), media_type="text/html", headers=HEADERS)
+
+    async def live_figures(self, _: Request) -> Response:
+        """Return what the page shows."""
+        return _answer(live(self._front))
+
+    async def metrics(self, _: Request) -> Response:
+        """Return counts for Prometheus."""
+        from hotrow.serving.metrics import exposition
+
+        return Response(exposition(self._front), media_type="text/plain; version=0.0.4")
 
     async def infer(self, request: Request) -> Response:
         """Score tensors of rows."""

@@ -41,7 +41,7 @@ def model_config(info: ModelInfo, *, workers: int) -> dict[str, Any]:
     }
 
 
-def model_statistics(info: ModelInfo, statistics: Statistics) -> dict[str, Any]:
+def model_statistics(info: ModelInfo, statistics: Statistics, *, executions: int) -> dict[str, Any]:
     """Return counts since the server's start, of all versions together, as Triton's ``ModelStatistics``."""
     failed = Spent(
         sum(spent.count for spent in statistics.fail.values()),
@@ -52,7 +52,7 @@ def model_statistics(info: ModelInfo, statistics: Statistics) -> dict[str, Any]:
         "version": info.version,
         "last_inference": int(statistics.last * 1e3),
         "inference_count": statistics.rows,
-        "execution_count": statistics.success.count,
+        "execution_count": executions,
         "inference_stats": {
             "success": _duration(statistics.success),
             "fail": _duration(failed),

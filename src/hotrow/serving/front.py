@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -14,6 +15,7 @@ from hotrow.serving.engine.engine import Engine
 from hotrow.serving.engine.request import Scores
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.limits import Limits
+from hotrow.serving.live.seconds import Gauges, LastSeconds
 from hotrow.serving.reading import Asked
 from hotrow.serving.statistics import Statistics, reason_of
 
@@ -46,6 +48,7 @@ class Front:
         self.engine = engine
         self.limits = limits
         self.statistics = Statistics()
+        self.last_seconds = LastSeconds()
         self.clock = clock
         self._now = now
 
@@ -74,6 +77,27 @@ class Front:
             )
         return info
 
+    def gauges(self) -> Gauges:
+        """Return how things stand, of a model that is loaded."""
+        crew = self.engine.crew
+        return Gauges(
+            waiting_rows=crew.queued_rows,
+            in_flight=crew.in_flight,
+            workers=crew.size,
+            restarts=crew.restarts,
+            batch_size=self.engine.batch_size,
+            memory_bytes=self.engine.memory_taken,
+        )
+
+    async def keep_time(self) -> None:
+        """Let the last seconds pass, until it is cancelled."""
+        before = self.clock()
+        while True:
+            await asyncio.sleep(1)
+            now = self.clock()
+            self.last_seconds.tick(now - before, self.gauges() if self.engine.loaded else Gauges())
+            before = now
+
     def call(self) -> Call:
         """Begin a request; used as a context, it is counted when it ends."""
         return Call(self)
@@ -82,8 +106,11 @@ class Front:
         """Count a request that has ended."""
         if error is None and scores is not None:
             self.statistics.answered(scores, seconds, self._now())
+            self.last_seconds.answered(len(scores.values), seconds)
         else:
-            self.statistics.failed(reason_of(error or InternalError("nothing was scored")), seconds)
+            reason = reason_of(error or InternalError("nothing was scored"))
+            self.statistics.failed(reason, seconds)
+            self.last_seconds.failed(reason)
 
 
 class Call:

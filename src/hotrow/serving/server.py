@@ -130,6 +130,7 @@ class Running:
 
             self._rpc = RpcServer(self.front, self._config.host, self._config.grpc_port)
             await self._rpc.start()
+        self._begin(self.front.keep_time())
         loading = asyncio.create_task(self._load())
         try:
             with _signals_to(
@@ -140,6 +141,8 @@ class Running:
                     await self._rpc.stop(0 if self.server.force_exit else _GRACE_SECONDS)
                 await loading
         finally:
+            for task in self._tasks:
+                task.cancel()
             await self._engine.close()
 
     def end(self) -> None:

@@ -6,6 +6,7 @@ Plain numbers that the front process's event loop alone writes: a request costs 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,6 +18,9 @@ Reason = Literal["REJECTED", "TIMEOUT", "CANCELED", "BACKEND", "OTHER"]
 in its words."""
 
 REASONS: tuple[Reason, ...] = ("REJECTED", "TIMEOUT", "CANCELED", "BACKEND", "OTHER")
+
+BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+"""Upper bounds of the buckets of latencies, in seconds; above the last one is another."""
 
 _BY_STATUS: dict[int, Reason] = {503: "REJECTED", 504: "TIMEOUT", 499: "CANCELED"}
 
@@ -49,6 +53,7 @@ class Statistics:
         compute: work of all workers on them.
         fail: requests that were not answered, by reason.
         rows: of those that were answered.
+        latencies: how many of them took at most as long as each of ``BOUNDS`` and longer than the one before.
         last: when the last one was answered, in seconds since 1970; 0: none was.
     """
 
@@ -57,6 +62,7 @@ class Statistics:
     compute: Spent = field(default_factory=Spent)
     fail: dict[Reason, Spent] = field(default_factory=lambda: {reason: Spent() for reason in REASONS})
     rows: int = 0
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     last: float = 0.0
 
     def answered(self, scores: Scores, seconds: float, now: float) -> None:
@@ -71,6 +77,7 @@ class Statistics:
         self.queue.add(scores.queued_seconds)
         self.compute.add(scores.work_seconds)
         self.rows += len(scores.values)
+        self.latencies[bisect_left(BOUNDS, seconds)] += 1
         self.last = now
 
     def failed(self, reason: Reason, seconds: float) -> None:

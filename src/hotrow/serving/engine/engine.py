@@ -73,6 +73,7 @@ class Engine:
         self._watcher: asyncio.Task[None] | None = None
         self._adaptation = Adaptation(config.batch_size) if config.adapt else None
         self.batch_size = config.batch_size
+        self.executions = 0
         self.state: State = "loading"
 
     async def start(self) -> None:
@@ -166,6 +167,16 @@ class Engine:
         return self._crew
 
     @property
+    def loaded(self) -> bool:
+        """Whether there is a model."""
+        return self._info is not None
+
+    @property
+    def sla_ms(self) -> float | None:
+        """The latency promised; None: none is."""
+        return self._config.sla_ms
+
+    @property
     def info(self) -> ModelInfo:
         """The model.
 
@@ -215,6 +226,7 @@ class Engine:
 
     def _observe(self, rows: int, seconds: float) -> None:
         """Learn from the time of a sub-batch."""
+        self.executions += 1
         self._admission.observe(rows, seconds)
         if self._adaptation is not None:
             self._adaptation.worked(seconds)

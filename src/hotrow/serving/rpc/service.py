@@ -115,7 +115,7 @@ class Service:
 
     async def _statistics(self, request: Any, _: Context) -> bytes:
         info = self._front.require_model(request.name or self._front.info.name, request.version)
-        counted = model_statistics(info, self._front.statistics)
+        counted = model_statistics(info, self._front.statistics, executions=self._front.engine.executions)
         return build("ModelStatisticsResponse", {"model_stats": [counted]})
 
     async def _index(self, _: Any, __: Context) -> bytes:
