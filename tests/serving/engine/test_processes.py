@@ -114,6 +114,22 @@ def test_workers_may_die_or_stop_under_load(
     assert run(artifact.path, scenario) > 0
 
 
+def test_the_process_that_workers_are_forked_from_may_die(
+    artifact: Artifact, blocks: list[EncodedBlock]
+) -> None:
+    async def scenario(engine: Engine) -> int:
+        async def harm() -> None:
+            parent = int(Path(f"/proc/{engine.crew.processes[0]}/stat").read_text().split()[3])
+            assert b"template" in Path(f"/proc/{parent}/cmdline").read_bytes()
+            os.kill(parent, signal.SIGKILL)
+            os.kill(engine.crew.processes[0], signal.SIGKILL)
+            await _until(partial(_replaced, engine, 1))
+
+        return await _keep_asking(engine, blocks, harm())
+
+    assert run(artifact.path, scenario) > 0
+
+
 def test_another_artifact_takes_over_under_load(
     artifact: Artifact, blocks: list[EncodedBlock], tmp_path: Path
 ) -> None:

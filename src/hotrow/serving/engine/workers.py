@@ -71,6 +71,8 @@ class TemplateProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._starting = asyncio.Lock()
+        self._version = ""
 
     async def load(self) -> Greeting:
         """Start the process and wait until it has loaded the model.
@@ -96,18 +98,34 @@ class TemplateProcess:
         told: dict[str, Any] = json.loads(greeting)
         if "error" in told:
             raise ArtifactError(told["error"])
-        return msgspec.convert(told["ready"], Greeting)
+        ready = msgspec.convert(told["ready"], Greeting)
+        self._version = ready.info.version
+        return ready
 
     async def start(self, channel: socket.socket, processor: int) -> int:
-        """Fork a worker.
+        """Fork a worker; a template that has ended is started again first.
 
         Raises:
-            InternalError: the process has ended.
+            InternalError: that failed, or the artifact is another one by now.
+            ArtifactError: the artifact cannot be loaded any more.
         """
-        answer = await self._answer(str(processor).encode(), channel)
+        async with self._starting:
+            answer = await self._answer(str(processor).encode(), channel)
+            if not answer:
+                await self._start_again()
+                answer = await self._answer(str(processor).encode(), channel)
         if not answer:
             raise InternalError("the process that workers are forked from has ended")
         return int(answer)
+
+    async def _start_again(self) -> None:
+        """Replace the template, which has ended; its workers, which have not, stay."""
+        _LOG.warning("the process that workers are forked from has ended; it is started again")
+        before = self._version
+        self.close()
+        if (await self.load()).info.version != before:
+            self.close()
+            raise InternalError("the artifact has changed meanwhile; load it again")
 
     def close(self) -> None:
         """End the process."""
