@@ -23,6 +23,9 @@ def hotrow(*words: object) -> int:
         (("RUN", "--drain-s", -1), "drain_seconds: got -1.0"),
         (("RUN", "--host", "no.such.host.invalid"), "host: got 'no.such.host.invalid'"),
         (("RUN", "--port", 0, "--name", "a/b"), "name: got 'a/b', expected letters"),
+        (("RUN", "--tls-cert", "a.pem"), "tls_cert, tls_key: got 'a.pem', expected both or none"),
+        (("RUN", "--port", 0, "--token-file", "none"), "none: not found, expected a file with the token"),
+        (("RUN", "--log-requests", 2), "log_requests: got 2.0, expected 0 to 1"),
         (("RUN", "--sla-ms", 0), "engine.sla_ms: got 0.0, expected milliseconds, more than 0"),
     ],
 )

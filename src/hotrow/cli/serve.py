@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import logging
 import os
 import sys
 from dataclasses import asdict
@@ -11,9 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show
+from hotrow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hotrow.serving import Served
+    from hotrow.serving import Certificate, Served
+
+
+class LogFormat(enum.StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def serve(
@@ -40,6 +50,18 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(help="After SIGTERM: seconds to answer on while reporting not ready.")
     ] = 1.0,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that requests must bring (Authorization: Bearer)."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate, for https and gRPC with TLS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
+    log_requests: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the requests to log, 0 to 1.")
+    ] = 0.0,
+    log_format: Annotated[LogFormat, typer.Option(help="Lines of text or JSON objects.")] = LogFormat.TEXT,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -75,10 +97,24 @@ def serve(
     from hotrow.serving import serve as run_server
 
     set_up_logging(verbose)
+    if log_format == LogFormat.JSON:
+        from hotrow.serving.logs import JsonFormatter
+
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonFormatter())
     engine = EngineConfig(
         workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size, adapt=adapt, sla_ms=sla_ms
     )
-    config = ServerConfig(host=host, port=port, grpc_port=grpc_port, drain_seconds=drain_s, engine=engine)
+    config = ServerConfig(
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        drain_seconds=drain_s,
+        token_file=token_file,
+        certificate=_certificate(tls_cert, tls_key),
+        log_requests=log_requests,
+        engine=engine,
+    )
 
     def announce(served: Served) -> None:
         _announce(served)
@@ -86,6 +122,16 @@ def serve(
             show(asdict(served), as_json=True, text="")
 
     run_server(find_artifact(run), config, name=name, announce=announce)
+
+
+def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
+    from hotrow.serving import Certificate
+
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
+        raise ConfigError("tls_cert, tls_key", str(chain or key), "both or none of them")
+    return Certificate(chain, key)
 
 
 def _announce(served: Served) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from hotrow.serving.info import ModelInfo
 from hotrow.serving.leaving import GONE, while_connected
 from hotrow.serving.live.page import HEADERS, live, page
 from hotrow.serving.reading import Asked, read_infer, read_rank
+from hotrow.serving.security import Guard, Guarded
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _DEADLINE = "Deadline-Ms"
@@ -167,24 +170,35 @@ class Addresses:
         if declared.isdecimal() and int(declared[:20]) > self._front.limits.max_body_bytes:
             raise too_long
         body = bytearray()
+        seconds = self._front.limits.body_seconds
         try:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > self._front.limits.max_body_bytes:
-                    raise too_long
+            async with asyncio.timeout(seconds):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > self._front.limits.max_body_bytes:
+                        raise too_long
+        except TimeoutError as error:
+            raise RequestError(f"the body did not come within {seconds:g} seconds", status=408) from error
         except ClientDisconnect as error:
             raise RequestError("the client has left", status=GONE) from error
         return bytes(body)
 
 
-def build_app(front: Front) -> Starlette:
+def build_app(front: Front, guard: Guard | None = None) -> Starlette:
     """Return the ASGI application.
 
     Args:
         front: answers requests; starting and closing its engine is the caller's concern.
+        guard: decides who may ask; None: everybody.
     """
+    refusal = _answer(
+        {"error": "this server wants its token: header Authorization: Bearer TOKEN"},
+        status=401,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
     return Starlette(
         routes=Addresses(front).routes(),
+        middleware=[] if guard is None else [Middleware(Guarded, guard, refusal)],
         exception_handlers={
             RequestError: _refused,
             HTTPException: _no_such_address,

@@ -16,8 +16,9 @@ from hotrow.serving.engine.request import Scores
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.limits import Limits
 from hotrow.serving.live.seconds import Gauges, LastSeconds
+from hotrow.serving.logs import RequestLog
 from hotrow.serving.reading import Asked
-from hotrow.serving.statistics import Statistics, reason_of
+from hotrow.serving.statistics import Reason, Statistics, reason_of
 
 MAX_ERROR_CHARACTERS = 500
 """Messages quote the request; what a client gets back of it stays short."""
@@ -33,6 +34,7 @@ class Front:
     Args:
         engine: runs the model.
         limits: bounds on requests.
+        log: of requests; None: there is none.
         clock: returns seconds.
         now: returns seconds since 1970.
     """
@@ -42,6 +44,7 @@ class Front:
         engine: Engine,
         limits: Limits,
         *,
+        log: RequestLog | None = None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -50,6 +53,7 @@ class Front:
         self.statistics = Statistics()
         self.last_seconds = LastSeconds()
         self.clock = clock
+        self._log = log
         self._now = now
 
     @property
@@ -104,6 +108,7 @@ class Front:
 
     def ended(self, scores: Scores | None, error: BaseException | None, seconds: float) -> None:
         """Count a request that has ended."""
+        reason: Reason | None = None
         if error is None and scores is not None:
             self.statistics.answered(scores, seconds, self._now())
             self.last_seconds.answered(len(scores.values), seconds)
@@ -111,6 +116,8 @@ class Front:
             reason = reason_of(error or InternalError("nothing was scored"))
             self.statistics.failed(reason, seconds)
             self.last_seconds.failed(reason)
+        if self._log is not None:
+            self._log.write(reason, scores, error, seconds)
 
 
 class Call:

@@ -18,12 +18,17 @@ import uvicorn
 from hotrow.errors import HotrowError
 from hotrow.serving.app import build_app
 from hotrow.serving.config import ServerConfig
+from hotrow.serving.connections import Connection
 from hotrow.serving.engine.engine import Engine
 from hotrow.serving.engine.workers import TemplateProcess
 from hotrow.serving.front import Front
+from hotrow.serving.logs import RequestLog
+from hotrow.serving.security import Certificate, Guard
 from hotrow.serving.sockets import listen, url_of
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from hotrow.serving.rpc.server import RpcServer
 
 _LOG = logging.getLogger(__name__)
@@ -106,29 +111,23 @@ class Running:
         self._config = config
         self._listener = listener
         self._announce = announce
-        self.front = Front(engine, config.limits)
+        log = RequestLog(config.log_requests) if config.log_requests else None
+        self.front = Front(engine, config.limits, log=log)
+        self._guard = Guard.of_file(config.token_file)
         self._rpc: RpcServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.interrupted = False
-        self.server = _Server(
-            uvicorn.Config(
-                build_app(self.front),
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
-        )
+        self.server = _Server(_uvicorn(build_app(self.front, self._guard), config.certificate))
 
     async def run(self) -> None:
         """Listen, load, answer until told to stop, and finish what was begun."""
-        if self._config.grpc_port is not None:
+        config = self._config
+        if config.grpc_port is not None:
             from hotrow.serving.rpc.server import RpcServer
 
-            self._rpc = RpcServer(self.front, self._config.host, self._config.grpc_port)
+            self._rpc = RpcServer(
+                self.front, self._guard, config.host, config.grpc_port, certificate=config.certificate
+            )
             await self._rpc.start()
         self._begin(self.front.keep_time())
         loading = asyncio.create_task(self._load())
@@ -159,7 +158,8 @@ class Running:
             raise
         if self._engine.state == "ready":
             grpc = None if self._rpc is None else self._rpc.address
-            self._announce(Served(self._engine.info.name, url_of(self._listener), grpc))
+            scheme = "http" if self._config.certificate is None else "https"
+            self._announce(Served(self._engine.info.name, url_of(self._listener, scheme), grpc))
 
     def _reload(self, _: int) -> None:
         self._begin(self._load_again())
@@ -187,6 +187,23 @@ class Running:
             self.end()
         else:
             asyncio.get_running_loop().call_later(self._config.drain_seconds, self.end)
+
+
+def _uvicorn(app: ASGIApp, certificate: Certificate | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_keyfile=None if certificate is None else certificate.key,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="error",  # it warns of every request that is no HTTP
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 @contextmanager

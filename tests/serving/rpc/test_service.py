@@ -11,6 +11,7 @@ from tests.serving.listening import Listening
 
 from hotrow.errors import ConfigError
 from hotrow.serving.front import Front
+from hotrow.serving.security import Guard
 
 grpc: Any = pytest.importorskip("grpc", reason="grpcio is not installed")
 
@@ -293,9 +294,9 @@ def test_a_port_in_use_is_told(client: Any) -> None:
     front = Front(client.engine, client.limits)
 
     async def twice() -> None:
-        first = RpcServer(front, "127.0.0.1", 0)
+        first = RpcServer(front, Guard(), "127.0.0.1", 0)
         try:
-            RpcServer(front, "127.0.0.1", int(first.address.rpartition(":")[2]))
+            RpcServer(front, Guard(), "127.0.0.1", int(first.address.rpartition(":")[2]))
         finally:
             await first.stop(0)
 

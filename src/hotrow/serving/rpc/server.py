@@ -11,6 +11,7 @@ import grpc
 from hotrow.errors import ConfigError
 from hotrow.serving.front import Front
 from hotrow.serving.rpc.service import Service
+from hotrow.serving.security import Certificate, Guard
 
 _MAX_METADATA_BYTES = 16 * 1024
 _MAX_STREAMS = 1024
@@ -21,14 +22,18 @@ class RpcServer:
 
     Args:
         front: answers requests.
+        guard: decides who may ask.
         host: address to listen on.
         port: to listen on; 0 takes a free one.
+        certificate: for encrypted connections; None: they are not.
 
     Raises:
         ConfigError: the address cannot be listened on.
     """
 
-    def __init__(self, front: Front, host: str, port: int) -> None:
+    def __init__(
+        self, front: Front, guard: Guard, host: str, port: int, *, certificate: Certificate | None = None
+    ) -> None:
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", front.limits.max_body_bytes),
@@ -39,13 +44,22 @@ class RpcServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        self._server.add_generic_rpc_handlers((Service(front).handler(),))
+        self._server.add_generic_rpc_handlers((Service(front, guard).handler(),))
         shown = f"[{host}]" if ":" in host else host
         try:
-            bound = self._server.add_insecure_port(f"{shown}:{port}")
+            bound = self._listen(f"{shown}:{port}", certificate)
         except RuntimeError as error:
             raise ConfigError("grpc_port", port, f"a free port on {host} (0 takes a free one)") from error
         self.address = f"{shown}:{bound}"
+
+    def _listen(self, address: str, certificate: Certificate | None) -> int:
+        bound: int
+        if certificate is None:
+            bound = self._server.add_insecure_port(address)
+        else:
+            pair = (certificate.key.read_bytes(), certificate.chain.read_bytes())
+            bound = self._server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        return bound
 
     async def start(self) -> None:
         """Answer calls from now on."""

@@ -15,6 +15,7 @@ from hotrow.serving.describing import model_config, model_statistics, repository
 from hotrow.serving.front import Front, retry_seconds, shown
 from hotrow.serving.rpc.messages import SERVICE, build, calls, parse
 from hotrow.serving.rpc.tensors import answer_message, read_message
+from hotrow.serving.security import Guard
 
 _LOG = logging.getLogger(__name__)
 _CODES = {
@@ -25,6 +26,7 @@ _CODES = {
     499: grpc.StatusCode.CANCELLED,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_FREE = ("ServerLive", "ServerReady")
 RETRY = "grpc-retry-pushback-ms"
 """Metadata that gRPC's clients know: after how many milliseconds to try again."""
 
@@ -37,10 +39,12 @@ class Service:
 
     Args:
         front: answers requests.
+        guard: decides who may ask.
     """
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, guard: Guard) -> None:
         self._front = front
+        self._guard = guard
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what a gRPC server is given."""
@@ -68,6 +72,8 @@ class Service:
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
+                if name not in _FREE:
+                    self._require_token(context)
                 return await handler(parse(f"{name}Request", data), context)
             except RequestError as error:
                 await self._abort(error, context)
@@ -81,6 +87,10 @@ class Service:
             raise AssertionError("abort raises")
 
         return handle
+
+    def _require_token(self, context: Context) -> None:
+        given = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
+        self._guard.require(given[0].encode() if len(given) == 1 else None)
 
     async def _abort(self, error: RequestError, context: Context) -> None:
         code = _CODES.get(error.status)

@@ -1,0 +1,101 @@
+"""HTTP connections, bounded: how many, how long their headers, how slowly they come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEADER_BYTES = 32 * 1024
+HEADER_SECONDS = 10.0
+"""In which the headers of a request must be there."""
+
+MAX_CONNECTIONS = 4096
+
+_TOO_LARGE = f"the request's line and headers are longer than the {MAX_HEADER_BYTES} bytes allowed"
+_TOO_SLOW = f"the request's headers did not come within {HEADER_SECONDS:g} seconds"
+_TOO_MANY = f"{MAX_CONNECTIONS} connections are open already, try again later"
+
+
+class _TooLargeError(Exception):
+    """Raised through the parser, which then stops."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol, which knows no such bounds."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self._header_bytes = 0
+        self._in_headers = True
+        self._is_too_large = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._refuse(503, "Service Unavailable", _TOO_MANY)
+        else:
+            self._timer = self.loop.call_later(
+                HEADER_SECONDS, self._refuse, 408, "Request Timeout", _TOO_SLOW
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._in_headers and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(431, "Request Header Fields Too Large", _TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._in_headers, self._header_bytes = True, 0
+        if self._timer is None:
+            self._timer = self.loop.call_later(
+                HEADER_SECONDS, self._refuse, 408, "Request Timeout", _TOO_SLOW
+            )
+
+    def on_headers_complete(self) -> None:
+        """Hand the request on."""
+        self._in_headers = False
+        self._stop_timer()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._is_too_large = True
+            raise _TooLargeError
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser could not read."""
+        if self._is_too_large:
+            self._refuse(431, "Request Header Fields Too Large", _TOO_LARGE)
+        else:
+            self._refuse(400, "Bad Request", "the request is no valid HTTP")
+
+    def _refuse(self, status: int, phrase: str, message: str) -> None:
+        """Answer, unless an answer is under way, and close."""
+        self._stop_timer()
+        if self.cycle is None or self.cycle.response_complete:
+            body = msgspec.json.encode({"error": message})
+            self.transport.write(
+                f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+                + body
+            )
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,129 @@
+"""Clients that send too much, too slowly, or no HTTP, over a socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.serving.listening import PATIENCE, Listening
+
+from hotrow.serving import Limits, RankingService, ServerConfig, connections
+
+
+@pytest.fixture
+def server(scorer: Any) -> Iterator[Listening]:
+    """Return a server that listens."""
+    limits = Limits(body_seconds=1.0)
+    config = ServerConfig(port=0, limits=limits)
+    with Listening(lambda: RankingService("sums", scorer, limits), config).running() as listening:
+        yield listening
+
+
+def connect(server: Listening) -> socket.socket:
+    host, port = server.address.split(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def answers(connection: socket.socket) -> bytes:
+    """Return all that comes until the server closes the connection."""
+    found = b""
+    try:
+        while part := connection.recv(65536):
+            found += part
+    except ConnectionResetError:  # it was closed while more was on its way
+        pass
+    return found
+
+
+def exchange(server: Listening, sent: bytes) -> tuple[int, dict[str, Any]]:
+    with connect(server) as connection:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(sent)
+        head, _, body = answers(connection).partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+def is_answered(connection: socket.socket) -> bool:
+    """Ask and tell whether the answer is as it should be; the connection stays open."""
+    connection.sendall(LIVE + b"\r\n")
+    found = b""
+    while not found.endswith(b'{"live":true}'):
+        part = connection.recv(65536)
+        if not part:
+            return False
+        found += part
+    return found.startswith(b"HTTP/1.1 200")
+
+
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        LIVE + b"A: " + b"x" * 40_000 + b"\r\n\r\n",
+        LIVE + b"".join(b"A%d: xxxxxxxxxx\r\n" % number for number in range(3000)) + b"\r\n",
+        b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["value", "many", "address"],
+)
+def test_headers_that_are_too_long_are_refused(server: Listening, sent: bytes) -> None:
+    status, answer = exchange(server, sent)
+    assert status == 431
+    assert answer == {"error": "the request's line and headers are longer than the 32768 bytes allowed"}
+
+
+@pytest.mark.parametrize("start", [b"GET /", LIVE + b"A: "], ids=["address", "value"])
+def test_headers_without_an_end_are_refused(server: Listening, start: bytes) -> None:
+    with connect(server) as connection:
+        connection.sendall(start)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            connection.sendall(b"x" * 100_000_000)
+    assert server.front.engine.state == "ready"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\0\1\2\3\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"\x16\x03\x01\x02\x00", b"POST\r\n"]
+)
+def test_what_is_no_http_is_refused(server: Listening, sent: bytes) -> None:
+    status, answer = exchange(server, sent)
+    assert (status, answer) == (400, {"error": "the request is no valid HTTP"})
+
+
+def test_headers_that_come_too_slowly_are_refused(server: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.05)
+    for sent in (b"", b"GET / HT"):
+        with connect(server) as connection:
+            connection.sendall(sent)
+            assert answers(connection).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_body_that_comes_too_slowly_is_refused(server: Listening) -> None:
+    with connect(server) as connection:
+        connection.sendall(
+            b"POST /v1/rank HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{"
+        )
+        assert answers(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_connections_are_bounded(server: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
+    with connect(server) as first:
+        assert is_answered(first)
+        with connect(server) as second:
+            assert answers(second).startswith(b"HTTP/1.1 503 ")
+        assert is_answered(first)
+
+
+def test_an_open_connection_may_be_idle_between_requests(
+    server: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.05)
+    with connect(server) as connection, connect(server) as other:
+        assert is_answered(connection)
+        assert answers(other).startswith(b"HTTP/1.1 408 ")  # meanwhile more than that time has passed
+        assert is_answered(connection)
