@@ -35,7 +35,6 @@ class _Given(NamedTuple):
     task: Task
     part: tuple[int, int]
     flight: Flight
-    at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +106,7 @@ class Crew:
     def backlog(self) -> Backlog:
         """Work that is not finished, that of the workers included."""
         given = [given for worker in self._workers for given in worker.given]
-        rows = self._line.rows + sum(part[1] - part[0] for _, part, _, _ in given)
+        rows = self._line.rows + sum(part[1] - part[0] for _, part, _ in given)
         return Backlog(rows, self._line.parts + len(given))
 
     @property
@@ -195,7 +194,7 @@ class Crew:
     def _pump(self) -> None:
         """Give waiting work to workers that have room, first to those that have none."""
         for depth in range(_DEPTH):
-            for worker in self._workers:
+            for worker in list(self._workers):  # one may be found dead
                 if len(worker.given) == depth and not self._give(worker):
                     return
 
@@ -213,7 +212,7 @@ class Crew:
                 flight.began = now
             self._numbers = (self._numbers + 1) & 0xFFFF_FFFF
             task = flight.task(self._numbers, part, self._batch_size())
-            worker.given.append(_Given(task, part, flight, now))
+            worker.given.append(_Given(task, part, flight))
             try:
                 worker.channel.send(task.pack())
             except (BrokenPipeError, ConnectionResetError):
