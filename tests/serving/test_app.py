@@ -48,7 +48,13 @@ def test_an_unknown_model_is_404(client: Any, infer_body: Body, path: str) -> No
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/v1", 404), ("GET", "/v2/nothing", 404), ("GET", INFER, 405), ("POST", "/v2/health/live", 405)],
+    [
+        ("GET", "/v1", 404),
+        ("GET", "/v2/nothing", 404),
+        ("GET", "/v2/", 404),
+        ("GET", INFER, 405),
+        ("POST", "/v2/health/live", 405),
+    ],
 )
 def test_errors_of_addresses_have_the_same_shape(client: Any, method: str, path: str, status: int) -> None:
     answer = client.get(path) if method == "GET" else client.post(path)

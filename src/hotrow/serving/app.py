@@ -196,7 +196,7 @@ def build_app(front: Front, guard: Guard | None = None) -> Starlette:
         status=401,
         headers={"WWW-Authenticate": "Bearer"},
     )
-    return Starlette(
+    app = Starlette(
         routes=Addresses(front).routes(),
         middleware=[] if guard is None else [Middleware(Guarded, guard, refusal)],
         exception_handlers={
@@ -205,6 +205,8 @@ def build_app(front: Front, guard: Guard | None = None) -> Starlette:
             Exception: _defect,
         },
     )
+    app.router.redirect_slashes = False  # it would send clients where their Host header says
+    return app
 
 
 def _header_bytes(request: Request) -> int | None:
