@@ -36,7 +36,7 @@ def fuzz_rpc(fuzzer: Fuzzer, target: str, count: int, seen: Seen) -> None:
             seen.answered(code, text, sent, allowed=code not in DEFECTS)
 
 
-def fuzz(fuzzer: Fuzzer, url: str, target: str, count: int) -> Seen:
+def fuzz(fuzzer: Fuzzer, count: int, url: str, target: str) -> Seen:
     """Send ``count`` requests in three ways."""
     parsed = httpx.URL(url)
     address = (parsed.host, parsed.port or 0)
@@ -54,7 +54,7 @@ def test_a_thousand_requests(scorer: Any, seed: int, caplog: pytest.LogCaptureFi
     limits = Limits(max_body_bytes=50_000, max_rows=64)
     config = ServerConfig(port=0, grpc_port=0, limits=limits)
     with Listening(lambda: RankingService("sums", scorer, limits), config).running() as server:
-        seen = fuzz(Fuzzer(seed, "sums", [9] * 26, 13), server.url, server.grpc, 1000)
+        seen = fuzz(Fuzzer(seed, "sums", [9] * 26, 13), 1000, server.url, server.grpc)
         assert httpx.get(server.url + "/v2/health/ready", timeout=PATIENCE).status_code == 200
         assert server.engine.memory_taken == 0
         assert server.front.statistics.fail["BACKEND"].count == 0
@@ -74,9 +74,9 @@ def test_a_hundred_thousand_requests(run_folder: Path) -> None:
         assert found is not None
         rows = httpx.get(found[1] + "/v2/models/m", timeout=PATIENCE).json()["parameters"]["table_rows"]
         fuzzer = Fuzzer(0, "m", [int(count) for count in rows.split(",")], 13)
-        fuzz(fuzzer, *found.groups(), count=10_000)
+        fuzz(fuzzer, 10_000, found[1], found[2])
         before = resident_mib(process.pid)
-        fuzz(fuzzer, *found.groups(), count=90_000)
+        fuzz(fuzzer, 90_000, found[1], found[2])
         after = resident_mib(process.pid)
         assert httpx.get(found[1] + "/v2/health/ready", timeout=PATIENCE).status_code == 200
         process.send_signal(signal.SIGTERM)
