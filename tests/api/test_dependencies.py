@@ -27,7 +27,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SIBLINGS_ALLOWED = {("embedding", "layers")}
 """Pairs on the same level of which the first may import the second."""
 
-OPTIONAL = {"polars", "starlette", "uvicorn", "tensorboard"}
+OPTIONAL = {"polars", "starlette", "uvicorn", "tensorboard", "grpc", "google", "prometheus_client"}
 """Libraries that training and the kernels must work without, so none is imported at load."""
 
 

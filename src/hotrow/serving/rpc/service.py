@@ -59,6 +59,9 @@ class Service:
             "RepositoryIndex": self._index,
             "ModelInfer": self._infer,
         }
+        for name in calls():  # their classes are made here, not at the first request
+            build(f"{name}Response", {})
+            parse(f"{name}Request", b"")
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
