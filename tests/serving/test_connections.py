@@ -17,9 +17,9 @@ from hotrow.serving import Limits, RankingService, ServerConfig, connections
 @pytest.fixture
 def server(scorer: Any) -> Iterator[Listening]:
     """Return a server that listens."""
-    limits = Limits(body_seconds=1.0)
-    config = ServerConfig(port=0, limits=limits)
-    with Listening(lambda: RankingService("sums", scorer, limits), config).running() as listening:
+    with Listening(
+        lambda: RankingService("sums", scorer, Limits()), ServerConfig(port=0)
+    ).running() as listening:
         yield listening
 
 
@@ -102,12 +102,25 @@ def test_headers_that_come_too_slowly_are_refused(server: Listening, monkeypatch
             assert answers(connection).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-def test_a_body_that_comes_too_slowly_is_refused(server: Listening) -> None:
+def test_a_body_that_comes_too_slowly_is_refused(server: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BODY_SECONDS", 0.05)
     with connect(server) as connection:
-        connection.sendall(
-            b"POST /v1/rank HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{"
+        connection.sendall(b"POST /v1/rank HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        answer = answers(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b'{"error":"the request\'s body did not come within 0.05 seconds"}')
+
+
+def test_a_body_in_pieces_is_read(server: Listening) -> None:
+    body = b'{"candidates": [{}]}'
+    with connect(server) as connection:
+        head = (
+            f"POST /v1/rank HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        assert answers(connection).startswith(b"HTTP/1.1 408 ")
+        connection.sendall(head.encode())
+        for byte in body:
+            connection.sendall(bytes([byte]))
+        assert answers(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_connections_are_bounded(server: Listening, monkeypatch: pytest.MonkeyPatch) -> None:

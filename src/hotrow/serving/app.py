@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 import msgspec
@@ -41,25 +40,27 @@ class Addresses:
     def routes(self) -> list[Route]:
         """Return the table of addresses."""
         of_a_model = [
-            ("", self.model, "GET"),
-            ("/ready", self.model_ready, "GET"),
-            ("/config", self.config, "GET"),
-            ("/stats", self.statistics, "GET"),
-            ("/infer", self.infer, "POST"),
+            ("", self.model),
+            ("/ready", self.model_ready),
+            ("/config", self.config),
+            ("/stats", self.statistics),
         ]
         return [
+            # They are tried in this order, so those of requests that matter are first.
+            Route("/v2/models/{name}/infer", self.infer, methods=["POST"]),
+            Route("/v1/rank", self.rank, methods=["POST"]),
+            Route("/v2/models/{name}/versions/{version}/infer", self.infer, methods=["POST"]),
             Route("/v2", self.server, methods=["GET"]),
             Route("/v2/health/live", self.live, methods=["GET"]),
             Route("/v2/health/ready", self.ready, methods=["GET"]),
             Route("/", self.page, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
             Route("/v1/live", self.live_figures, methods=["GET"]),
-            Route("/v1/rank", self.rank, methods=["POST"]),
             Route("/v2/models/stats", self.all_statistics, methods=["GET"]),
             Route("/v2/repository/index", self.index, methods=["POST"]),
             *(
-                Route(f"/v2/models/{{name}}{version}{path}", handler, methods=[method])
-                for path, handler, method in of_a_model
+                Route(f"/v2/models/{{name}}{version}{path}", handler, methods=["GET"])
+                for path, handler in of_a_model
                 for version in ("", "/versions/{version}")
             ),
         ]
@@ -170,15 +171,11 @@ class Addresses:
         if declared.isdecimal() and int(declared[:20]) > self._front.limits.max_body_bytes:
             raise too_long
         body = bytearray()
-        seconds = self._front.limits.body_seconds
         try:
-            async with asyncio.timeout(seconds):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > self._front.limits.max_body_bytes:
-                        raise too_long
-        except TimeoutError as error:
-            raise RequestError(f"the body did not come within {seconds:g} seconds", status=408) from error
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._front.limits.max_body_bytes:
+                    raise too_long
         except ClientDisconnect as error:
             raise RequestError("the client has left", status=GONE) from error
         return bytes(body)

@@ -1,4 +1,4 @@
-"""HTTP connections, bounded: how many, how long their headers, how slowly they come."""
+"""HTTP connections, bounded: how many, how long headers are, how slowly headers and bodies come."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ MAX_HEADER_BYTES = 32 * 1024
 HEADER_SECONDS = 10.0
 """In which the headers of a request must be there."""
 
+BODY_SECONDS = 30.0
+"""In which its body must be there, from the end of its headers on."""
+
 MAX_CONNECTIONS = 4096
 
 _TOO_LARGE = f"the request's line and headers are longer than the {MAX_HEADER_BYTES} bytes allowed"
-_TOO_SLOW = f"the request's headers did not come within {HEADER_SECONDS:g} seconds"
 _TOO_MANY = f"{MAX_CONNECTIONS} connections are open already, try again later"
 
 
@@ -30,6 +32,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*words, **options)
         self._header_bytes = 0
         self._in_headers = True
+        self._in_body = False
         self._is_too_large = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -39,9 +42,7 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, "Service Unavailable", _TOO_MANY)
         else:
-            self._timer = self.loop.call_later(
-                HEADER_SECONDS, self._refuse, 408, "Request Timeout", _TOO_SLOW
-            )
+            self._start_timer("headers", HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -53,6 +54,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._in_body and self._timer is None:  # not all of it came with the headers
+            self._start_timer("body", BODY_SECONDS)
         if self._in_headers and not self.transport.is_closing():
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
@@ -63,9 +66,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_headers, self._header_bytes = True, 0
         if self._timer is None:
-            self._timer = self.loop.call_later(
-                HEADER_SECONDS, self._refuse, 408, "Request Timeout", _TOO_SLOW
-            )
+            self._start_timer("headers", HEADER_SECONDS)
 
     def on_headers_complete(self) -> None:
         """Hand the request on."""
@@ -74,7 +75,14 @@ class Connection(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
             self._is_too_large = True
             raise _TooLargeError
+        self._in_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._in_body = False
+        self._stop_timer()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser could not read."""
@@ -86,7 +94,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, phrase: str, message: str) -> None:
         """Answer, unless an answer is under way, and close."""
         self._stop_timer()
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = msgspec.json.encode({"error": message})
             self.transport.write(
                 f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
@@ -94,6 +102,10 @@ class Connection(HttpToolsProtocol):
                 + body
             )
         self.transport.close()
+
+    def _start_timer(self, what: str, seconds: float) -> None:
+        message = f"the request's {what} did not come within {seconds:g} seconds"
+        self._timer = self.loop.call_later(seconds, self._refuse, 408, "Request Timeout", message)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -17,18 +17,16 @@ class Limits:
         max_listed_ids: most ids that the list features of all its rows have together, as they are looked up:
             a history in the context counts for every candidate, of a longer one its last ``max_length`` ids.
         max_tensors: most inputs of one request.
-        body_seconds: in which the body of a request must be there.
     """
 
     max_body_bytes: int = 16 * 1024**2
     max_rows: int = 16_384
     max_listed_ids: int = 4_194_304
     max_tensors: int = 1024
-    body_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not getattr(self, field.name) >= 1:  # nor NaN
+            if getattr(self, field.name) < 1:
                 raise ConfigError(f"limits.{field.name}", getattr(self, field.name), "at least 1")
 
     def require_tensors(self, count: int) -> None:

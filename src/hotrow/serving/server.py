@@ -117,7 +117,9 @@ class Running:
         self._rpc: RpcServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.interrupted = False
-        self.server = _Server(_uvicorn(build_app(self.front, self._guard), config.certificate))
+        self.server = _Server(
+            _uvicorn(build_app(self.front, self._guard if config.token_file else None), config.certificate)
+        )
 
     async def run(self) -> None:
         """Listen, load, answer until told to stop, and finish what was begun."""
