@@ -8,8 +8,47 @@ namespace hotrow {
 namespace {
 
 constexpr int kRowAt = 32;      // bit where the row begins
-constexpr int kMostDigit = 11;  // bits of one pass
-constexpr int64_t kFew = 128;   // so few are sorted by comparison
+constexpr int kMostDigit = 12;  // bits of one pass
+constexpr int kMostPasses = 4;
+constexpr int64_t kFew = 48;  // so few are sorted by comparison
+
+template <int kPasses>
+uint64_t* radix_sort(uint64_t* keys, uint64_t* spare, int64_t n, int bits) {
+    const int digit = (bits + kPasses - 1) / kPasses;
+    const uint64_t mask = (uint64_t{1} << digit) - 1;
+    uint32_t counts[kPasses][1 << kMostDigit];
+    for (int pass = 0; pass < kPasses; ++pass) std::memset(counts[pass], 0, sizeof(uint32_t) << digit);
+    for (int64_t i = 0; i < n; ++i) {
+        const uint64_t row = keys[i] >> kRowAt;
+        for (int pass = 0; pass < kPasses; ++pass) ++counts[pass][row >> (pass * digit) & mask];
+    }
+    for (int pass = 0; pass < kPasses; ++pass) {
+        uint32_t* places = counts[pass];
+        uint32_t place = 0;
+        for (uint64_t value = 0; value <= mask; ++value) {
+            const uint32_t count = places[value];
+            places[value] = place;
+            place += count;
+        }
+        const int shift = kRowAt + pass * digit;
+        for (int64_t i = 0; i < n; ++i) {
+            const uint64_t key = keys[i];
+            spare[places[key >> shift & mask]++] = key;
+        }
+        std::swap(keys, spare);
+    }
+    return keys;
+}
+
+// The fewest steps: a key in a pass costs as much as three or four counters.
+int best_passes(int64_t n, int bits) {
+    int best = kMostPasses;
+    const auto cost = [&](int passes) { return passes * (10 * n + (int64_t{3} << (bits + passes - 1) / passes)); };
+    for (int passes = kMostPasses - 1; passes > 0 && (bits + passes - 1) / passes <= kMostDigit; --passes) {
+        if (cost(passes) <= cost(best)) best = passes;
+    }
+    return best;
+}
 
 }  // namespace
 
@@ -18,28 +57,13 @@ uint64_t* sort_by_row(uint64_t* keys, uint64_t* spare, int64_t n, int bits) {
         std::sort(keys, keys + n);  // what lies below the row makes it stable
         return keys;
     }
-    const int most = n < 4096 ? 9 : kMostDigit;
-    const int passes = (bits + most - 1) / most;
-    const int digit = passes == 0 ? 0 : (bits + passes - 1) / passes;
-    const uint64_t mask = (uint64_t{1} << digit) - 1;
-    uint32_t counts[8][1 << kMostDigit];
-    for (int pass = 0; pass < passes; ++pass) std::memset(counts[pass], 0, sizeof(uint32_t) << digit);
-    for (int64_t i = 0; i < n; ++i) {
-        uint64_t row = keys[i] >> kRowAt;
-        for (int pass = 0; pass < passes; ++pass, row >>= digit) ++counts[pass][row & mask];
+    if (bits == 0) return keys;
+    switch (best_passes(n, bits)) {
+        case 1: return radix_sort<1>(keys, spare, n, bits);
+        case 2: return radix_sort<2>(keys, spare, n, bits);
+        case 3: return radix_sort<3>(keys, spare, n, bits);
+        default: return radix_sort<4>(keys, spare, n, bits);
     }
-    for (int pass = 0; pass < passes; ++pass) {
-        uint32_t place = 0;
-        for (uint64_t value = 0; value <= mask; ++value) {
-            const uint32_t count = counts[pass][value];
-            counts[pass][value] = place;
-            place += count;
-        }
-        const int shift = kRowAt + pass * digit;
-        for (int64_t i = 0; i < n; ++i) spare[counts[pass][(keys[i] >> shift) & mask]++] = keys[i];
-        std::swap(keys, spare);
-    }
-    return keys;
 }
 
 int split_by_row(const uint64_t* keys, uint64_t* to, int64_t n, int bits, int threads, int64_t* bounds) {

@@ -3,63 +3,12 @@
 
 #include <type_traits>
 
-#include "sum_rows.h"
+#include "gradient_rows.h"
+#include "optimizer_step.h"
+#include "step_blocks.h"
 
 namespace hotrow::HOTROW_ISA {
 namespace {
-
-HOTROW_INLINE int64_t row_of(uint64_t key) { return static_cast<int64_t>(key >> 32); }
-HOTROW_INLINE int64_t number_of(uint64_t key) { return static_cast<int64_t>(key & 0xFFFFFFFFu); }
-
-// Gradient rows side by side in one matrix.
-struct InMatrix {
-    const uint64_t* keys;
-    const float* base;
-    int64_t stride;
-
-    HOTROW_MEMBER const float* floats(int64_t i) const { return base + number_of(keys[i]) * stride; }
-    HOTROW_MEMBER const uint8_t* row(int64_t i) const { return reinterpret_cast<const uint8_t*>(floats(i)); }
-    HOTROW_MEMBER float coefficient(int64_t) const { return 1.0f; }
-    HOTROW_MEMBER InMatrix from(int64_t first) const { return {keys + first, base, stride}; }
-    static constexpr bool kWeighted = false;
-};
-
-// Gradient rows anywhere, with a factor each.
-struct Anywhere {
-    const uint64_t* keys;
-    const float* const* rows;
-    const float* factors;
-
-    HOTROW_MEMBER const float* floats(int64_t i) const { return rows[number_of(keys[i])]; }
-    HOTROW_MEMBER const uint8_t* row(int64_t i) const { return reinterpret_cast<const uint8_t*>(floats(i)); }
-    HOTROW_MEMBER float coefficient(int64_t i) const { return factors[number_of(keys[i])]; }
-    HOTROW_MEMBER Anywhere from(int64_t first) const { return {keys + first, rows, factors}; }
-    static constexpr bool kWeighted = true;
-};
-
-template <typename Rows>
-HOTROW_INLINE void sum_chunk(const Rows& rows, int64_t n, int64_t width, float* sum) {
-    sum_rows<Fp32, Rows::kWeighted>(rows, n, width, false, sum);
-}
-
-HOTROW_INLINE void add_row(float* sum, const float* row, int64_t width) {
-    for (int64_t column = 0; column < width; ++column) sum[column] += row[column];
-}
-
-// Gradient of one row: the sum of its chunks' sums, made here or, for a hot row, before.
-template <typename Rows>
-HOTROW_INLINE void sum_row(const Rows& rows, int64_t n, const HotRow* hot, int64_t width, float* sum, float* spare) {
-    if (hot != nullptr) {
-        for (int64_t column = 0; column < width; ++column) sum[column] = hot->sums[column];
-        for (int64_t chunk = 1; chunk * kChunk < n; ++chunk) add_row(sum, hot->sums + chunk * width, width);
-        return;
-    }
-    sum_chunk(rows, smaller(n, kChunk), width, sum);
-    for (int64_t first = kChunk; first < n; first += kChunk) {
-        sum_chunk(rows.from(first), smaller(n - first, kChunk), width, spare);
-        add_row(sum, spare, width);
-    }
-}
 
 // The four rows of floats that a step works on; zero beyond D.
 struct Scratch {
@@ -68,15 +17,6 @@ struct Scratch {
     float* step;
     float* spare;
 };
-
-HOTROW_INLINE float sum_of_squares(const float* padded, int64_t width) {
-    Block squares = splat(0.0f);
-    for (int64_t column = 0; column < width; column += kBlock) {
-        const Block x = load(padded + column);
-        squares = squares + x * x;
-    }
-    return total(squares);
-}
 
 template <typename Format>
 HOTROW_INLINE void read_padded(const uint8_t* from, int64_t width, float* to) {
@@ -89,10 +29,9 @@ HOTROW_INLINE void read_padded(const uint8_t* from, int64_t width, float* to) {
 
 template <typename Format>
 HOTROW_INLINE void write_padded(uint8_t* to, const float* from, int64_t width, const uint32_t* row_word) {
-    RandomBlock random;
     for (int64_t column = 0; column < width; column += kBlock) {
-        const RandomBlock* words = nullptr;
-        if (row_word != nullptr) random = random_block(*row_word, column), words = &random;
+        const RandomBlock random = row_word != nullptr ? random_block(*row_word, column) : RandomBlock{};
+        const RandomBlock* words = row_word != nullptr ? &random : nullptr;
         uint8_t* at = to + bytes_of<Format>(column);
         if (column + kBlock <= width) {
             Format::store(at, load(from + column), words);
@@ -131,38 +70,13 @@ HOTROW_INLINE void decay(const Scratch& at, int64_t width, const Step& step) {
     }
 }
 
-// A block of a row of states, whose last columns may be fewer than 16.
-HOTROW_INLINE Block load_state(const float* state, int64_t column, int64_t width) {
-    return column + kBlock <= width ? load(state + column) : load_float_tail(state + column, width - column);
-}
-
-HOTROW_INLINE void store_state(float* state, int64_t column, int64_t width, const Block& block) {
-    if (column + kBlock <= width) {
-        store(state + column, block);
-    } else {
-        store_float_tail(state + column, block, width - column);
-    }
-}
-
-// Adam's step before the learning rate: (m / c1) / (sqrt(v / c2) + eps).
-HOTROW_INLINE Block adam_step(float* mean, float* square, const Block& gradient, int64_t column, int64_t width,
-                              const Step& step) {
-    const Block m = splat(step.beta1) * load_state(mean, column, width) + splat(step.rest1) * gradient;
-    const Block v =
-        splat(step.beta2) * load_state(square, column, width) + splat(step.rest2) * (gradient * gradient);
-    store_state(mean, column, width, m);
-    store_state(square, column, width, v);
-    return (m / splat(step.correction1)) / (root(v / splat(step.correction2)) + splat(step.epsilon));
-}
-
 // Fills at.step with what is to be subtracted from the row.
 HOTROW_INLINE void fill_step(const Scratch& at, float* first, float* second, int64_t row, int64_t width,
                              const Step& step) {
     const int64_t place = row * width;
     float rate = step.learning_rate;
     if (step.kind == OptimizerKind::rowwise_adagrad) {
-        first[row] += sum_of_squares(at.gradient, width) / static_cast<float>(width);
-        rate = step.learning_rate / (__builtin_sqrtf(first[row]) + step.epsilon);
+        rate = rowwise_rate(first + row, sum_of_squares(at.gradient, width), width, step);
     }
     for (int64_t column = 0; column < width; column += kBlock) {
         const Block g = load(at.gradient + column);
@@ -227,50 +141,23 @@ HOTROW_INLINE void step_in_place(const TableMemory& memory, int64_t row, int64_t
     float* second = memory.states[1] == nullptr ? nullptr : memory.states[1] + row * width;
     float rate = step.learning_rate;
     if constexpr (kKind == OptimizerKind::rowwise_adagrad) {
-        float* sum = memory.states[0] + row;
-        *sum += sum_of_squares(gradient, width) / static_cast<float>(width);
-        rate = step.learning_rate / (__builtin_sqrtf(*sum) + step.epsilon);
+        rate = rowwise_rate(memory.states[0] + row, sum_of_squares(gradient, width), width, step);
     }
     const uint32_t row_word = Rounding::of_row(memory.salt, row);
-    const auto change_of = [&](int64_t column) __attribute__((always_inline)) {
-        const Block g = load(gradient + column);
-        if constexpr (kKind == OptimizerKind::momentum) {
-            const Block momentum = splat(step.beta1) * load_state(first, column, width) + g;
-            store_state(first, column, width, momentum);
-            return splat(rate) * momentum;
-        } else if constexpr (kKind == OptimizerKind::adagrad) {
-            const Block sums = load_state(first, column, width) + g * g;
-            store_state(first, column, width, sums);
-            return splat(rate) * g / (root(sums) + splat(step.epsilon));
-        } else if constexpr (kKind == OptimizerKind::adam) {
-            return splat(rate) * adam_step(first, second, g, column, width, step);
-        } else {
-            return splat(rate) * g;
-        }
-    };
     for (int64_t column = 0; column < width; column += kBlock) {
         uint8_t* at = stored + bytes_of<Format>(column);
         const int64_t columns = smaller(kBlock, width - column);
-        RandomBlock random;
         const bool rounds = !std::is_same_v<Format, Fp32> && step.stochastic;
-        if (rounds) random = random_block(row_word, column);
+        const RandomBlock random = rounds ? random_block(row_word, column) : RandomBlock{};
         const RandomBlock* words = rounds ? &random : nullptr;
         const Block before = columns == kBlock ? Format::load(at) : load_tail<Format>(at, columns);
-        const Block after = before - change_of(column);
+        const Block after =
+            before - change_of<kKind>(load(gradient + column), first, second, column, width, rate, step);
         if (columns == kBlock) {
             Format::store(at, after, words);
         } else {
             store_tail<Format>(at, after, columns, words);
         }
-    }
-}
-
-HOTROW_INLINE void prefetch_state(const TableMemory& memory, int64_t row, int64_t width, const Step& step) {
-    if (step.kind == OptimizerKind::sgd) return;
-    if (step.kind == OptimizerKind::rowwise_adagrad) return prefetch_line(memory.states[0] + row);
-    prefetch_bytes(reinterpret_cast<const uint8_t*>(memory.states[0] + row * width), width * 4);
-    if (step.kind == OptimizerKind::adam || step.kind == OptimizerKind::lamb) {
-        prefetch_bytes(reinterpret_cast<const uint8_t*>(memory.states[1] + row * width), width * 4);
     }
 }
 
@@ -303,21 +190,23 @@ HOTROW_INLINE void for_each_row(const TableSpec& spec, const TableMemory& memory
     }
 }
 
-template <OptimizerKind kKind>
-struct Kind {
-    static constexpr OptimizerKind value = kKind;
-};
-
-// Calls run(kind) with the optimizer's kind as a constant; LAMB has no run of its own.
-template <typename Run>
-HOTROW_INLINE void with_kind(OptimizerKind kind, Run run) {
-    switch (kind) {
-        case OptimizerKind::momentum: return run(Kind<OptimizerKind::momentum>{});
-        case OptimizerKind::rowwise_adagrad: return run(Kind<OptimizerKind::rowwise_adagrad>{});
-        case OptimizerKind::adagrad: return run(Kind<OptimizerKind::adagrad>{});
-        case OptimizerKind::adam: return run(Kind<OptimizerKind::adam>{});
-        default: return run(Kind<OptimizerKind::sgd>{});
+// As step_in_place does; the usual widths have loops of their own.
+template <typename Format, OptimizerKind kKind, typename Rows>
+HOTROW_INLINE void update_plain(const TableSpec& spec, const TableMemory& memory, const SortedLookups& lookups,
+                                const Rows& rows, const Step& step, const Scratch& at) {
+    const int64_t width = spec.width;
+    switch (width) {
+        case 16: return step_range<Format, kKind, 1>(memory, lookups, rows, step, at.gradient, at.spare);
+        case 32: return step_range<Format, kKind, 2>(memory, lookups, rows, step, at.gradient, at.spare);
+        case 64: return step_range<Format, kKind, 4>(memory, lookups, rows, step, at.gradient, at.spare);
+        case 128: return step_range<Format, kKind, 8>(memory, lookups, rows, step, at.gradient, at.spare);
+        default: break;
     }
+    for_each_row(spec, memory, lookups, rows, step, width,
+                 [&](int64_t row, int64_t first, int64_t n, const HotRow* hot) __attribute__((always_inline)) {
+                     sum_row(rows.from(first), n, hot, width, at.gradient, at.spare);
+                     step_in_place<Format, kKind>(memory, row, width, at.gradient, step);
+                 });
 }
 
 template <typename Rows>
@@ -330,22 +219,11 @@ HOTROW_INLINE void update_with(const TableSpec& spec, const TableMemory& memory,
                        step.clip_norm == __builtin_inff() && step.kind != OptimizerKind::lamb;
     if (plain) {
         return with_kind(step.kind, [&](auto kind) __attribute__((always_inline)) {
-            const auto run = [&](auto format, int64_t width) __attribute__((always_inline)) {
-                for_each_row(
-                    spec, memory, lookups, rows, step, width,
-                    [&](int64_t row, int64_t first, int64_t n, const HotRow* hot) __attribute__((always_inline)) {
-                        sum_row(rows.from(first), n, hot, width, at.gradient, at.spare);
-                        step_in_place<decltype(format), decltype(kind)::value>(memory, row, width, at.gradient, step);
-                    });
-            };
-            if (spec.format == RowFormat::fp16) return run(Fp16{}, spec.width);
-            if (spec.format == RowFormat::bf16) return run(Bf16{}, spec.width);
-            switch (spec.width) {  // the loops over the columns of the usual widths are unrolled
-                case 16: return run(Fp32{}, 16);
-                case 32: return run(Fp32{}, 32);
-                case 64: return run(Fp32{}, 64);
-                case 128: return run(Fp32{}, 128);
-                default: return run(Fp32{}, spec.width);
+            constexpr OptimizerKind kKind = decltype(kind)::value;
+            switch (spec.format) {
+                case RowFormat::fp16: return update_plain<Fp16, kKind>(spec, memory, lookups, rows, step, at);
+                case RowFormat::bf16: return update_plain<Bf16, kKind>(spec, memory, lookups, rows, step, at);
+                default: return update_plain<Fp32, kKind>(spec, memory, lookups, rows, step, at);
             }
         });
     }

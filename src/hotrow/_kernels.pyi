@@ -33,18 +33,19 @@ class OptimizerStep:
         clip_norm: float | None,
         step: int,
         stochastic: bool,
+        seed: int,
     ) -> None: ...
+
+Bags = tuple[int, bool, int, int, int, int]
+"""Addresses of ids, whether they are int64, addresses of offsets and weights or 0, B, number of ids."""
 
 def embedding_bag_forward(
     layout: EmbeddingLayout,
     tables: Sequence[int],
     checksums: Sequence[int],
-    ids: Tensor,
-    offsets: Tensor | None,
-    weights: Tensor | None,
-    batch: int,
-    pooled: Tensor,
-    sequences: Tensor,
+    bags: Bags,
+    pooled: int,
+    sequences: int,
     threads: int,
 ) -> tuple[int, int, int, int] | None:
     """Fill pooled and sequences; return (kind, where, position, id) of a problem, if any.
@@ -56,12 +57,9 @@ def embedding_bag_verify(
     layout: EmbeddingLayout,
     tables: Sequence[int],
     checksums: Sequence[int],
-    ids: Tensor,
-    offsets: Tensor | None,
-    weights: Tensor | None,
-    batch: int,
-    pooled: Tensor,
-    sequences: Tensor,
+    bags: Bags,
+    pooled: int,
+    sequences: int,
     threads: int,
 ) -> tuple[int, int, int, int] | None:
     """Check pooled and sequences; return a problem, if any."""
@@ -74,27 +72,21 @@ def embedding_bag_make_checksums(
 def embedding_bag_weights_gradient(
     layout: EmbeddingLayout,
     tables: Sequence[int],
-    ids: Tensor,
-    offsets: Tensor | None,
-    batch: int,
-    pooled: Tensor,
-    sequences: Tensor,
-    products: Tensor,
+    bags: Bags,
+    pooled: int,
+    sequences: int,
+    products: int,
     threads: int,
 ) -> tuple[int, int, int, int] | None:
-    """Fill products, shaped as ids; return a problem, if any."""
+    """Fill products, shaped as ids, without the bags' weights; return a problem, if any."""
 
 def embedding_bag_backward(
     layout: EmbeddingLayout,
     tables: Sequence[int],
     states: Sequence[Sequence[int]],
-    salts: Sequence[int],
-    ids: Tensor,
-    offsets: Tensor | None,
-    weights: Tensor | None,
-    batch: int,
-    pooled: Tensor,
-    sequences: Tensor,
+    bags: Bags,
+    pooled: int,
+    sequences: int,
     step: OptimizerStep,
     threads: int,
 ) -> tuple[int, int, int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from hotrow.kernels.memory import prefer_huge_pages
 from hotrow.kernels.row_formats import FLOAT_DTYPES
 
 _CHUNK = 1 << 22  # numbers drawn at once where they are then rounded to fewer bits
+_LINE = 16  # numbers of a cache line
 
 
 def uniform_rows(table: TableSpec, seed: int) -> Tensor:
@@ -36,14 +38,23 @@ def uniform_rows(table: TableSpec, seed: int) -> Tensor:
     return rows_ED
 
 
-def zero_states(table: TableSpec, kind: OptimizerKind, device: torch.device) -> list[Tensor]:
-    """Return an optimizer's states of one table: float32 zeros, which take memory only as touched."""
-    states = []
+def zero_states(tables: Sequence[TableSpec], kind: OptimizerKind, device: torch.device) -> list[list[Tensor]]:
+    """Return an optimizer's states of each table: float32 zeros, which take memory only as touched.
+
+    All tables' states of one name share a piece of memory, so that those of small tables, too, lie on huge
+    pages.
+    """
+    states: list[list[Tensor]] = [[] for _ in tables]
     for name in STATES[kind]:
-        shape = (table.rows,) if (kind, name) in ROW_STATES else (table.rows, table.width)
-        state = torch.zeros(shape, dtype=torch.float32, device=device)
-        prefer_huge_pages(state)
-        states.append(state)
+        is_per_row = (kind, name) in ROW_STATES
+        shapes = [(table.rows,) if is_per_row else (table.rows, table.width) for table in tables]
+        sizes = [math.prod(shape) for shape in shapes]
+        places = [-(-size // _LINE) * _LINE for size in sizes]
+        memory = torch.zeros(sum(places), dtype=torch.float32, device=device)
+        prefer_huge_pages(memory)
+        parts = zip(states, torch.split(memory, places), sizes, shapes, strict=True)
+        for of_table, part, size, shape in parts:
+            of_table.append(part[:size].view(shape))
     return states
 
 

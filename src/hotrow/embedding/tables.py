@@ -134,21 +134,28 @@ class EmbeddingTables(nn.Module):
     ) -> None:
         self._tables = tuple(tables)
         self._optimizer = None if optimizer is None else FusedOptimizer(optimizer)
+        states = () if self._optimizer is None else self._optimizer.states
+        self._names = {
+            kind: [f"{kind}_{index}" for index in range(len(tables))]
+            for kind in ("weight", "checksums", *states)
+        }
         self._layout_text = library.layout_text(self._layout)
         self._trains = trains
         self._checks = False
         self._wanted = backend
         OPERATOR.select(backend)  # refuses now a backend that is missing
         self._anchor = torch.zeros(1, device="cpu", requires_grad=True)
-        for index, (table, weight) in enumerate(zip(self._layout.tables, weights, strict=True)):
+        for index, weight in enumerate(weights):
             if optimizer is None and trains:
                 self.register_parameter(f"weight_{index}", nn.Parameter(weight))
             else:
                 self.register_buffer(f"weight_{index}", weight)
-            if self._optimizer is not None:
-                states = zero_states(table, self._optimizer.config.kind, weight.device)
-                for name, state in zip(self._optimizer.states, states, strict=True):
-                    self.register_buffer(f"{name}_{index}", state)
+        if self._optimizer is None:
+            return
+        zeros = zero_states(self._layout.tables, self._optimizer.config.kind, weights[0].device)
+        for index, of_table in enumerate(zeros):
+            for name, state in zip(self._optimizer.states, of_table, strict=True):
+                self.register_buffer(f"{name}_{index}", state)
 
     @property
     def tables(self) -> tuple[TableConfig, ...]:
@@ -286,9 +293,9 @@ class EmbeddingTables(nn.Module):
         return list(zip(*of_each_kind, strict=True))
 
     def _of_each_table(self, kind: str) -> list[Tensor]:
-        stored = self._parameters if f"{kind}_0" in self._parameters else self._buffers
-        tensors = [stored[f"{kind}_{index}"] for index in range(len(self._tables))]
-        return [tensor for tensor in tensors if tensor is not None]
+        names = self._names[kind]
+        stored = self._parameters if names[0] in self._parameters else self._buffers
+        return [tensor for name in names if (tensor := stored[name]) is not None]
 
     def _entries(self) -> dict[str, Tensor]:
         """Return what a state dict holds, by the names it has there."""

@@ -54,6 +54,7 @@ class Operator(Generic[Implementation]):
     def __init__(self, name: str, loaders: Mapping[BackendName, Callable[[], Implementation]]) -> None:
         self.name = name
         self._loaders = loaders
+        self._selected: dict[tuple[str, str], Selected[Implementation]] = {}
         _operators[name] = self  # type: ignore[assignment]  # the registry never calls a loader
 
     def backends(self) -> tuple[BackendName, ...]:
@@ -72,6 +73,12 @@ class Operator(Generic[Implementation]):
             ConfigError: there is no backend of that name.
             BackendUnavailableError: the backend was named and is not installed.
         """
+        selected = self._selected.get((backend, device))  # what is installed stays
+        if selected is None:
+            selected = self._selected[backend, device] = self._load(backend, device)
+        return selected
+
+    def _load(self, backend: Backend, device: str) -> Selected[Implementation]:
         if backend not in get_args(Backend):
             raise ConfigError("backend", backend, f"one of {', '.join(get_args(Backend))}")
         if backend == "auto":

@@ -24,15 +24,19 @@ from hotrow.kernels.embedding_bag import (
     embedding_bag,
     weights_gradient,
 )
+from hotrow.kernels.row_formats import RowFormat
 
 
-def results_of(problem: Problem, kind: OptimizerKind, backend: BackendName) -> list[Tensor]:
-    """Return every result of a lookup, the gradient of its weights and a step."""
+def results_of(
+    problem: Problem, kind: OptimizerKind, backend: BackendName, *, clip_norm: float | None = 5.0
+) -> list[Tensor]:
+    """Return all results of a lookup, its weights' gradient and a step, without decay if not clipped."""
     tables, layout, bags, grad = problem.tables, problem.layout, problem.bags, problem.grad
     result = embedding_bag(tables, layout, bags, backend=backend)
     products = [] if bags.weights is None else [weights_gradient(tables, layout, bags, grad, backend=backend)]
     states = problem.states(kind)
-    update = make_update(kind, weight_decay=0.1, clip_norm=5.0, stochastic=True)
+    decay = 0.0 if clip_norm is None else 0.1
+    update = make_update(kind, weight_decay=decay, clip_norm=clip_norm, stochastic=True)
     backward_update(tables, states, layout, bags, grad, update, backend=backend)
     of_states = [state for of_table in states for state in of_table]
     return [result.pooled, result.sequences, *products, *tables, *of_states]
@@ -65,6 +69,30 @@ def test_whatever_the_threads(backend: BackendName, kind: OptimizerKind, jagged:
 def test_twice_the_same(backend: BackendName) -> None:
     first, second = (results_of(large_problem(jagged=True), "adam", backend) for _ in range(2))
     assert same_bits(first, second)
+
+
+@needs_cpu
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("row_format", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clip_that_never_acts(kind: OptimizerKind, row_format: RowFormat, weighted: bool) -> None:
+    """Steps without decay and clipping, and of the usual widths, are made by loops of their own."""
+    widths = (7, 16, 32, 48, 64, 128)
+    tables = [TableSpec(f"t{width}", 700, width, row_format) for width in widths]
+    features = [FeatureSpec(table.name, index) for index, table in enumerate(tables)]
+    stepped = []
+    for clip_norm in (None, 1e30):
+        problem = draw_problem(tables, features, 3000, weighted=weighted, skew=6.0)
+        states = problem.states(kind)
+        for number in (1, 2):
+            update = make_update(kind, clip_norm=clip_norm, stochastic=True, step=number)
+            arguments = (problem.tables, states, problem.layout, problem.bags, problem.grad, update)
+            backward_update(*arguments, backend="cpu")
+        stepped.append([*problem.tables, *(state for of_table in states for state in of_table)])
+    assert same_bits(*stepped)
+    lookups = torch.bincount(problem.bags.ids[:, 0])
+    assert int(lookups.max()) > 1024  # more than are summed at once
+    assert int((lookups == 1).sum()) > 64
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -156,7 +184,9 @@ def print_digest() -> None:
         specs = [TableSpec(f"{w}{name}", 50, w, name) for w in widths for name in FLOATS]
         features = [FeatureSpec(spec.name, i) for i, spec in enumerate(specs)]
         for jagged in (False, True):
-            add(results_of(draw_problem(specs, features, 90, jagged=jagged, weighted=jagged), kind, "cpu"))
+            for clip_norm in (5.0, None):
+                problem = draw_problem(specs, features, 90, jagged=jagged, weighted=jagged)
+                add(results_of(problem, kind, "cpu", clip_norm=clip_norm))
     add(results_of(large_problem(jagged=True, padding=0), "adam", "cpu"))
     print(_kernels.instruction_set(), found.hexdigest())
 

@@ -182,6 +182,8 @@ def check_result(result: Embedded, tables: Sequence[Tensor], layout: Layout, bag
     if not tables[0].device == result.pooled.device == result.sequences.device:
         raise ValueError(f"result or gradient: expected on {tables[0].device}, where the tables are")
     dtype = torch.float64 if tables[0].dtype == torch.float64 else torch.float32
+    if all(part.dtype == dtype and part.is_contiguous() for part in (result.pooled, result.sequences)):
+        return result
     return Embedded(result.pooled.to(dtype).contiguous(), result.sequences.to(dtype).contiguous())
 
 

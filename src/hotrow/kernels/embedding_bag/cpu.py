@@ -28,8 +28,7 @@ from hotrow.kernels.embedding_bag._types import (
     Update,
 )
 from hotrow.kernels.embedding_bag.checksums import CHECKSUM_BYTES
-from hotrow.kernels.embedding_bag.rounding import rounding_salt
-from hotrow.kernels.memory import prefer_huge_pages
+from hotrow.kernels.memory import Recycler, prefer_huge_pages
 from hotrow.kernels.row_formats import RowFormat, row_bytes
 
 _compiled.require()  # makes it share torch's OpenMP
@@ -43,6 +42,8 @@ _OPTIMIZERS: Final = {name: number for number, name in enumerate(get_args(Optimi
 _BAD_ID: Final = 1  # Problem::Kind
 _SOFT_ERROR: Final = 3
 
+_results: Final = Recycler()
+
 _layouts: WeakKeyDictionary[Layout, _kernels.EmbeddingLayout] = WeakKeyDictionary()
 
 
@@ -51,18 +52,15 @@ def forward(
 ) -> Embedded:
     """Look up and pool; verify bags while their rows are in the cache."""
     note_path("embedding_bag_forward", "cpu")
-    pooled = torch.empty(bags.batch_size, layout.pooled_width, dtype=torch.float32, device="cpu")
-    sequences = torch.empty(layout.sequences_size(bags), dtype=torch.float32, device="cpu")
+    pooled = _results.empty(bags.batch_size, layout.pooled_width)
+    sequences = _results.empty(layout.sequences_size(bags), 1).view(-1)
     found = _kernels.embedding_bag_forward(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
         [] if checksums is None else [checksum.data_ptr() for checksum in checksums],
-        bags.ids,
-        bags.offsets,
-        bags.weights,
-        bags.batch_size,
-        pooled,
-        sequences,
+        _addresses(bags),
+        pooled.data_ptr(),
+        sequences.data_ptr(),
         torch.get_num_threads(),
     )
     _require_none(found)
@@ -92,12 +90,9 @@ def verify(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
         [checksum.data_ptr() for checksum in checksums],
-        bags.ids,
-        bags.offsets,
-        bags.weights,
-        bags.batch_size,
-        result.pooled,
-        result.sequences,
+        _addresses(bags),
+        result.pooled.data_ptr(),
+        result.sequences.data_ptr(),
         torch.get_num_threads(),
     )
     _require_none(found)
@@ -108,7 +103,6 @@ def backward_update(
 ) -> None:
     """Sum each touched row's gradients in order of lookups, then step the optimizer once per row."""
     note_path("embedding_bag_backward", "cpu")
-    rounds = update.stochastic and any(table.format != "fp32" for table in layout.tables)
     step = _kernels.OptimizerStep(
         _OPTIMIZERS[update.kind],
         update.lr,
@@ -121,18 +115,15 @@ def backward_update(
         update.clip_norm,
         update.step,
         update.stochastic,
+        update.seed % 2**64,
     )
     found = _kernels.embedding_bag_backward(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
         [[state.data_ptr() for state in of_table] for of_table in states],
-        [rounding_salt(update.seed, update.step, t) for t in range(len(tables))] if rounds else [],
-        bags.ids,
-        bags.offsets,
-        bags.weights,
-        bags.batch_size,
-        grad.pooled,
-        grad.sequences,
+        _addresses(bags),
+        grad.pooled.data_ptr(),
+        grad.sequences.data_ptr(),
         step,
         torch.get_num_threads(),
     )
@@ -146,16 +137,27 @@ def weights_gradient(tables: Sequence[Tensor], layout: Layout, bags: Bags, grad:
     found = _kernels.embedding_bag_weights_gradient(
         _compiled_layout(layout),
         [table.data_ptr() for table in tables],
-        bags.ids,
-        bags.offsets,
-        bags.batch_size,
-        grad.pooled,
-        grad.sequences,
-        products,
+        _addresses(bags),
+        grad.pooled.data_ptr(),
+        grad.sequences.data_ptr(),
+        products.data_ptr(),
         torch.get_num_threads(),
     )
     _require_none(found)
     return products
+
+
+def _addresses(bags: Bags) -> tuple[int, bool, int, int, int, int]:
+    """Return what the kernels take, by address: a tensor handed over as an array costs microseconds."""
+    ids, offsets, weights = bags.ids, bags.offsets, bags.weights
+    return (
+        ids.data_ptr(),
+        ids.dtype == torch.int64,
+        0 if offsets is None else offsets.data_ptr(),
+        0 if weights is None else weights.data_ptr(),
+        bags.batch_size,
+        ids.numel(),
+    )
 
 
 def _compiled_layout(layout: Layout) -> _kernels.EmbeddingLayout:
