@@ -7,8 +7,8 @@ sequences), K tasks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +42,10 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.dense.shape[0])
+
+    def to(self, device: str) -> Batch:
+        """Return the batch on a device; on the one where it is, itself."""
+        return self if self.dense.device.type == device else _moved(self, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +111,15 @@ class Inputs:
     def sequences(self) -> tuple[ListInput, ...]:
         """Return the list features that are sequences."""
         return tuple(feature for feature in self.lists if feature.kind == "sequence")
+
+
+def _moved(record: Any, device: str) -> Any:
+    """Return a record of tensors, None and such records on a device."""
+    found = {field.name: getattr(record, field.name) for field in fields(record)}
+    return replace(
+        record,
+        **{
+            name: value.to(device) if hasattr(value, "to") else value and _moved(value, device)
+            for name, value in found.items()
+        },
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hotrow.artifact import Artifact, load_artifact, save_artifact, unpacked_model
+from hotrow.artifact import Artifact, load_artifact, on_device, save_artifact, unpacked_model
 from hotrow.artifact import artifact as artifact_module
 from hotrow.data.raw import RawBlock
 from hotrow.embedding import EmbeddingTables, TableOptimizerConfig
@@ -196,3 +196,16 @@ def test_a_failure_while_writing_leaves_nothing(
 def test_missing_vocabularies_are_named(tmp_path: Path, loaded: Artifact) -> None:
     with pytest.raises(MissingFileError, match="vocabularies of a prepared data set"):
         _save(tmp_path / "m", loaded, tmp_path / "none")
+
+
+def test_on_another_device_it_scores_alike(loaded: Artifact) -> None:
+    rows = _rows(30)
+    moved = on_device(loaded, "cpu")  # as it moves to any other
+    assert moved.model is not loaded.model
+    np.testing.assert_allclose(moved.score(rows), loaded.score(rows), rtol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_on_a_cuda_device_it_scores_alike(loaded: Artifact) -> None:
+    rows = _rows(30)
+    np.testing.assert_allclose(on_device(loaded, "cuda").score(rows), loaded.score(rows), rtol=1e-4)

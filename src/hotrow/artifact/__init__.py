@@ -1,7 +1,7 @@
 """The model as it is served: a checksummed folder of JSON, safetensors and vocabularies."""
 
 from hotrow.artifact._load import find_artifact, load_artifact
-from hotrow.artifact._replace import replace_networks, replace_tables, unpacked_model
+from hotrow.artifact._replace import on_device, replace_networks, replace_tables, unpacked_model
 from hotrow.artifact._save import save_artifact
 from hotrow.artifact.artifact import Artifact
 from hotrow.artifact.scoring import ScoredLines, ScoreReport, score_lines, score_log, write_scores
@@ -12,6 +12,7 @@ __all__ = [
     "ScoredLines",
     "find_artifact",
     "load_artifact",
+    "on_device",
     "replace_networks",
     "replace_tables",
     "save_artifact",

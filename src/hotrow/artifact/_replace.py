@@ -46,6 +46,24 @@ def replace_networks(artifact: Artifact, networks: Networks) -> Artifact:
     return replace(artifact, model=model, networks=networks)
 
 
+def on_device(artifact: Artifact, device: str) -> Artifact:
+    """Return an artifact whose model, tables and networks, is on another device, in float32 networks.
+
+    Args:
+        artifact: on the CPU; it stays as it is.
+        device: e.g. ``"cuda"``; it must have room for all tables.
+    """
+    state = artifact.model.embeddings.state_dict()
+    weights = {
+        table.name: state[f"tables.{table.name}.weight"].to(device) for table in artifact.config.tables
+    }
+    embeddings = EmbeddingTables.from_weights(
+        artifact.config.tables, weights, features=artifact.config.features()
+    )
+    model = build_network(artifact.path, artifact.name, artifact.config, embeddings, artifact.weights)
+    return replace(artifact, model=model.to(device).eval(), device=device)
+
+
 def unpacked_model(artifact: Artifact) -> RankingModel:
     """Return the model with the layers that it was trained with, around the artifact's own tables.
 

@@ -42,6 +42,7 @@ class Artifact:
             has the same bits whatever the rows and threads it is scored with.
         weights: of the networks, by name, as they were trained.
         networks: in which numbers the networks are computed.
+        device: where the model is; scores of another device differ from the CPU's in last bits.
         schema: features and how raw values are encoded.
         encoder: from raw rows to the model's input.
         metrics: what was measured of the model when it was written.
@@ -58,6 +59,7 @@ class Artifact:
     encoder: Encoder
     metrics: Mapping[str, Any]
     version: str
+    device: str = "cpu"
 
     @cached_property
     def format(self) -> RowReader:
@@ -142,6 +144,6 @@ class Artifact:
                 torch.from_numpy(block.dense),
                 torch.from_numpy(block.ids),
                 lists=to_jagged([block.lists]) if block.lists else None,
-            )
-            scores: NDArray[np.float32] = sigmoid(self.model(batch)).numpy()
+            ).to(self.device)
+            scores: NDArray[np.float32] = sigmoid(self.model(batch)).cpu().numpy()
         return scores.reshape(len(block.dense), -1)

@@ -44,6 +44,12 @@ def serve(
         typer.Option(help="Latency promised; requests that would be later are refused at once."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Most rows that a worker scores at a time.")] = 256,
+    device: Annotated[
+        str | None, typer.Option(help="Of one more worker, for large queries: cuda, cuda:0, ...")
+    ] = None,
+    offload_threshold: Annotated[
+        int | None, typer.Option(help="Queries of so many rows or more go whole to --device.")
+    ] = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Let the batch size follow load and interference.")
     ] = False,
@@ -103,7 +109,12 @@ def serve(
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonFormatter())
     engine = EngineConfig(
-        workers=workers or len(os.sched_getaffinity(0)), batch_size=batch_size, adapt=adapt, sla_ms=sla_ms
+        workers=workers or len(os.sched_getaffinity(0)),
+        batch_size=batch_size,
+        device=device,
+        offload_threshold=offload_threshold,
+        adapt=adapt,
+        sla_ms=sla_ms,
     )
     config = ServerConfig(
         host=host,

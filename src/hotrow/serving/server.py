@@ -73,7 +73,12 @@ def serve(
         UserError: the artifact cannot be loaded.
         KeyboardInterrupt: after Ctrl-C.
     """
-    served = {"artifact": str(artifact), "name": name, "limits": asdict(config.limits)}
+    served = {
+        "artifact": str(artifact),
+        "name": name,
+        "limits": asdict(config.limits),
+        "device": config.engine.device or "cpu",
+    }
     with listen(config.host, config.port) as listener:
         engine = Engine(lambda room: TemplateProcess(served, room.memory), config.engine)
         running = Running(engine, config, listener, announce)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hotrow.data.encoder import listed_ids
 from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
-from hotrow.errors import DataError, RequestError
+from hotrow.errors import DataError, InternalError, RequestError
 from hotrow.scheduling.service_time import LinearTime
 from hotrow.serving.answers import Answer, Wanted, answer, wanted_of_infer, wanted_of_rank
 from hotrow.serving.engine.layout import Shape
@@ -63,15 +63,32 @@ class RankingService:
         scorer: the model.
         limits: bounds on requests.
         version: of the artifact.
+        move: returns the model on another device; None: it stays where it is.
 
     Raises:
         ConfigError: the name cannot be part of an address.
     """
 
-    def __init__(self, name: str, scorer: Scorer, limits: Limits, *, version: str = "1") -> None:
+    def __init__(
+        self,
+        name: str,
+        scorer: Scorer,
+        limits: Limits,
+        *,
+        version: str = "1",
+        move: Callable[[str], Scorer] | None = None,
+    ) -> None:
         self.info = ModelInfo.of(name, version, scorer.schema, scorer.tasks)
         self._scorer = scorer
         self._limits = limits
+        self._move = move
+
+    def enter(self, device: str) -> None:
+        """Go on with the model on another device, warm."""
+        if self._move is None:
+            raise InternalError(f"the model cannot be moved to {device}")
+        self._scorer = self._move(device)
+        self.warm_up()
 
     @property
     def shape(self) -> Shape:

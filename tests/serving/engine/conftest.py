@@ -48,8 +48,12 @@ def model() -> Controlled:
 def run(model: Controlled) -> Run:
     """Return a function that runs a coroutine function with a started engine, then looks for leaks."""
 
-    def make(scenario: Callable[[Engine], Awaitable[Any]], **config: Any) -> Any:
-        service = RankingService("sums", model, Limits())
+    def make(
+        scenario: Callable[[Engine], Awaitable[Any]],
+        move: Callable[[str], Controlled] | None = None,
+        **config: Any,
+    ) -> Any:
+        service = RankingService("sums", model, Limits(), move=move)
         settings = EngineConfig(**{"memory_bytes": 1 << 22, **config})
 
         async def whole() -> Any:

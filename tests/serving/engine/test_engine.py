@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.serving.engine.conftest import Controlled, Run, encoded
 from tests.serving.engine.threads import ThreadStarter
 
@@ -289,3 +290,52 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(run: Run) -> None:
 def test_sizes_are_positive(field: str) -> None:
     with pytest.raises(ConfigError, match=f"engine.{field}: got 0, expected at least 1"):
         EngineConfig(**{field: 0})  # type: ignore[arg-type]
+
+
+class Device(Controlled):
+    """The model on a device: its scores are recognised by their sign."""
+
+    def score_encoded(self, block: EncodedBlock) -> NDArray[np.float32]:
+        return -super().score_encoded(block)
+
+
+def test_large_queries_go_whole_to_the_device(run: Run, model: Controlled) -> None:
+    device = Device()
+
+    async def scenario(engine: Engine) -> list[Any]:
+        queries = (engine.score(encoded(np.arange(1, rows + 1))) for rows in (99, 100, 250))
+        found = await asyncio.gather(*queries)
+        engine.offload_threshold = None
+        found.append(await engine.score(encoded(np.arange(1, 301))))
+        return found
+
+    options = {"device": "other", "offload_threshold": 100, "batch_size": 50}
+    small, edge, large, late = run(scenario, move=lambda _: device, **options)
+    assert device.sizes[-2:] == [100, 250]
+    assert sorted(model.sizes[-8:]) == [49, 50, *[50] * 6]
+    for found, sign in ((small, 1), (edge, -1), (large, -1), (late, 1)):
+        np.testing.assert_array_equal(found.values[:, 0], sign * np.arange(1, len(found.values) + 1))
+
+
+def test_the_device_has_a_queue_of_its_own(run: Run, model: Controlled) -> None:
+    device, free = Device(), threading.Event()
+    model.before = lambda block: free.wait(PATIENCE)
+
+    async def scenario(engine: Engine) -> None:
+        waiting = asyncio.create_task(engine.score(encoded(np.arange(10))))
+        await asyncio.sleep(0)
+        await engine.score(encoded(np.arange(100)))
+        assert not waiting.done()
+        assert engine.accelerator is not None
+        assert engine.accelerator.in_flight == 0
+        free.set()
+        await waiting
+
+    run(scenario, move=lambda _: device, device="other", offload_threshold=100)
+
+
+def test_a_threshold_needs_a_device() -> None:
+    with pytest.raises(
+        ConfigError, match="offload_threshold: got 5, expected at least 1, together with a dev"
+    ):
+        EngineConfig(offload_threshold=5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import socket
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from hotrow.serving import RankingService
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.engine.worker import work
-from hotrow.serving.engine.workers import Greeting
+from hotrow.serving.engine.workers import CPU, Greeting, Post
 
 
 class ThreadStarter:
@@ -30,12 +31,15 @@ class ThreadStarter:
         self._service = self._load()
         return Greeting(self._service.info, overhead_ms=0.1, row_ms=0.01)
 
-    async def start(self, channel: socket.socket, processor: int) -> int | None:
+    async def start(self, channel: socket.socket, post: Post) -> int | None:
         assert self._service is not None
-        threading.Thread(target=self._work, args=(channel.dup(), self._service), daemon=True).start()
+        threading.Thread(target=self._work, args=(channel.dup(), self._service, post), daemon=True).start()
         return None
 
-    def _work(self, channel: socket.socket, service: RankingService) -> None:
+    def _work(self, channel: socket.socket, service: RankingService, post: Post) -> None:
+        if post.device != CPU:
+            service = copy.copy(service)
+            service.enter(post.device)
         with channel, contextlib.suppress(SystemExit):  # a worker that ends in the middle of its work
             work(channel, self._memory.bytes, service)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from hotrow.serving.engine.layout import Layout, Shape
 from hotrow.serving.engine.messages import PACKET_BYTES, Kind, Outcome, Reply, Task
 from hotrow.serving.engine.queue import Waiting, WaitingLine, cut
 from hotrow.serving.engine.request import Request, Scores
-from hotrow.serving.engine.workers import Starter, is_stopped, kill
+from hotrow.serving.engine.workers import Post, Starter, is_stopped, kill
 
 _LOG = logging.getLogger(__name__)
 _DEPTH = 2
@@ -43,15 +42,17 @@ class _Worker:
 
     Attributes:
         channel: its socket.
-        processor: that it is bound to; -1 for any.
+        post: where it works.
         process: its id; None for a thread.
         given: tasks that it has, the one it works at first.
+        answered: whether it has done any.
     """
 
     channel: socket.socket
-    processor: int
+    post: Post
     process: int | None
     given: deque[_Given] = field(default_factory=deque)
+    answered: bool = False
 
 
 class Crew:
@@ -60,7 +61,7 @@ class Crew:
     Args:
         starter: makes workers.
         room: memory shared with them.
-        workers: how many.
+        posts: where they work; one worker for each.
         batch_size: asked for the rows of a sub-batch whenever a query is cut.
         clock: returns seconds.
         observe: told the rows and seconds of every sub-batch that was scored.
@@ -71,14 +72,14 @@ class Crew:
         starter: Starter,
         room: Room,
         *,
-        workers: int,
+        posts: Sequence[Post],
         batch_size: Callable[[], int],
         clock: Callable[[], float],
         observe: Callable[[int, float], None],
     ) -> None:
         self._starter = starter
         self._room = room
-        self._size = workers
+        self._posts = posts
         self._batch_size = batch_size
         self._clock = clock
         self._observe = observe
@@ -92,10 +93,8 @@ class Crew:
 
     async def start(self) -> None:
         """Start all workers."""
-        pinned = self._size <= len(os.sched_getaffinity(0))
-        processors = sorted(os.sched_getaffinity(0)) if pinned else [-1] * self._size
-        for processor in processors[: self._size]:
-            await self._hire(processor)
+        for post in self._posts:
+            await self._hire(post)
 
     @property
     def queued_rows(self) -> int:
@@ -181,12 +180,12 @@ class Crew:
             task.cancel()
         self._starter.close()
 
-    async def _hire(self, processor: int) -> None:
+    async def _hire(self, post: Post) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            process = await self._starter.start(theirs, processor)
-        worker = _Worker(ours, processor, process)
+            process = await self._starter.start(theirs, post)
+        worker = _Worker(ours, post, process)
         self._workers.append(worker)
         asyncio.get_running_loop().add_reader(ours, self._read, worker)
         self._pump()
@@ -233,6 +232,7 @@ class Crew:
                 self._lose(worker)
                 break
             given = worker.given.popleft()
+            worker.answered = True
             reply = Reply.unpack(packet)
             self._settle(given, reply)
         self._pump()
@@ -313,14 +313,16 @@ class Crew:
             self._end_if_finished(given.flight)
         worker.given.clear()
         self.restarts += 1
-        task = asyncio.get_running_loop().create_task(self._replace(worker.processor))
+        task = asyncio.get_running_loop().create_task(self._replace(worker))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _replace(self, processor: int) -> None:
+    async def _replace(self, worker: _Worker) -> None:
+        if not worker.answered:  # it may be what is wrong with it
+            await asyncio.sleep(_RESTART_SECONDS)
         while not self._closed:
             try:
-                await self._hire(processor)
+                await self._hire(worker.post)
             except HotrowError:
                 _LOG.exception("a worker could not be started; it is tried again")
                 await asyncio.sleep(_RESTART_SECONDS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,10 +17,13 @@ from hotrow.serving.engine.admission import Admission
 from hotrow.serving.engine.crew import Crew
 from hotrow.serving.engine.flight import Room
 from hotrow.serving.engine.request import RawRequest, Request, Scores
-from hotrow.serving.engine.workers import Starter
+from hotrow.serving.engine.workers import CPU, Greeting, Post, Starter
 from hotrow.serving.info import ModelInfo
 
 State = Literal["loading", "ready", "draining", "failed"]
+
+_WHOLE = 1 << 30
+"""Batch size of the device: queries are not cut."""
 
 _WATCH_SECONDS = 0.1
 _WINDOW_SECONDS = 1.0
@@ -32,6 +36,9 @@ class EngineConfig:
     Attributes:
         workers: worker processes, each with one thread.
         batch_size: rows of a sub-batch at most; may be changed while the engine runs.
+        device: of one more worker, e.g. ``"cuda"``, for large queries; None: there is none.
+        offload_threshold: queries of so many rows or more go whole to the device; None: none does. May be
+            changed while the engine runs.
         adapt: let the batch size follow load and interference.
         memory_bytes: shared memory for the requests in flight, rounded up to a power of two.
         max_queued_rows: rows that may be unfinished; requests beyond are refused at once.
@@ -40,6 +47,8 @@ class EngineConfig:
 
     workers: int = 1
     batch_size: int = 256
+    device: str | None = None
+    offload_threshold: int | None = None
     adapt: bool = False
     memory_bytes: int = 256 * 1024**2
     max_queued_rows: int = 65_536
@@ -49,8 +58,44 @@ class EngineConfig:
         for name, least in (("workers", 1), ("batch_size", 1), ("memory_bytes", 1), ("max_queued_rows", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"engine.{name}", getattr(self, name), f"at least {least}")
+        if self.offload_threshold is not None and (self.device is None or self.offload_threshold < 1):
+            raise ConfigError(
+                "engine.offload_threshold", self.offload_threshold, "at least 1, together with a device"
+            )
         if self.sla_ms is not None and not 0 < self.sla_ms < math.inf:
             raise ConfigError("engine.sla_ms", self.sla_ms, "milliseconds, more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Workers that share a queue, and what is let into it.
+
+    Attributes:
+        crew: the workers.
+        admission: refuses what would be late.
+        batch_size: returns the most rows of a sub-batch.
+    """
+
+    crew: Crew
+    admission: Admission
+    batch_size: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A model that is served.
+
+    Attributes:
+        info: what there is to know of it.
+        sides: the workers of the CPU and, if there is one, that of the device.
+    """
+
+    info: ModelInfo
+    sides: tuple[_Side, ...]
+
+    def close(self) -> None:
+        for side in self.sides:
+            side.crew.close()
 
 
 class Engine:
@@ -67,12 +112,12 @@ class Engine:
         self._make = make
         self._config = config
         self._room = Room(1 << (config.memory_bytes - 1).bit_length())
-        self._crew: Crew | None = None
-        self._info: ModelInfo | None = None
+        self._served: _Served | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._adaptation = Adaptation(config.batch_size) if config.adapt else None
         self.batch_size = config.batch_size
+        self.offload_threshold = config.offload_threshold
         self.executions = 0
         self.state: State = "loading"
 
@@ -104,26 +149,21 @@ class Engine:
             UserError: it cannot be loaded.
         """
         starter = (make or self._make)(self._room)
-        crew = Crew(
-            starter,
-            self._room,
-            workers=self._config.workers,
-            batch_size=lambda: self.batch_size,
-            clock=asyncio.get_running_loop().time,
-            observe=self._observe,
-        )
+        sides: list[_Side] = []
         try:
             greeting = await starter.load()
-            await crew.start()
+            sides.append(self._side(starter, greeting, _posts(self._config.workers), lambda: self.batch_size))
+            if self._config.device is not None:
+                device = Post(device=self._config.device)
+                sides.append(self._side(starter, greeting, [device], lambda: _WHOLE))
+            for side in sides:
+                await side.crew.start()
         except BaseException:
-            crew.close()
+            for side in sides:
+                side.crew.close()
+            starter.close()
             raise
-        before, self._crew, self._info = self._crew, crew, greeting.info
-        self._admission = Admission(
-            LinearTime(greeting.overhead_ms, greeting.row_ms),
-            max_rows=self._config.max_queued_rows,
-            sla_ms=self._config.sla_ms,
-        )
+        before, self._served = self._served, _Served(greeting.info, tuple(sides))
         if before is not None:
             task = asyncio.get_running_loop().create_task(_retire(before))
             self._leaving.add(task)
@@ -143,15 +183,18 @@ class Engine:
             RequestError: it cannot be answered as it is; the model is not loaded, too many rows are before
                 it, or it would be late (503); the time is over (504).
         """
-        crew, info = self.crew, self.info
+        served = self._require()
         rows = request.rows if isinstance(request, RawRequest) else len(request)
-        self._admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=self.batch_size)
+        side = served.sides[self._config.device is not None and self._offloads(rows)]
+        crew, shape = side.crew, served.info.shape
+        batch_size = side.batch_size()
+        side.admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=batch_size)
         now = asyncio.get_running_loop().time()
         deadline = None if seconds is None else now + seconds
         if self._adaptation is None:
-            return await crew.score(request, info.shape, deadline)
+            return await crew.score(request, shape, deadline)
         self._adaptation.arrived(rows)
-        scores = await crew.score(request, info.shape, deadline)
+        scores = await crew.score(request, shape, deadline)
         self._adaptation.answered(asyncio.get_running_loop().time() - now)
         return scores
 
@@ -162,14 +205,22 @@ class Engine:
         Raises:
             RequestError: the model is not loaded yet (503).
         """
-        if self._crew is None:
-            raise RequestError("the model is not loaded yet", status=503)
-        return self._crew
+        return self._require().sides[0].crew
+
+    @property
+    def accelerator(self) -> Crew | None:
+        """The worker whose model is on a device; None: there is none.
+
+        Raises:
+            RequestError: the model is not loaded yet (503).
+        """
+        sides = self._require().sides
+        return sides[1].crew if len(sides) > 1 else None
 
     @property
     def loaded(self) -> bool:
         """Whether there is a model."""
-        return self._info is not None
+        return self._served is not None
 
     @property
     def sla_ms(self) -> float | None:
@@ -183,14 +234,12 @@ class Engine:
         Raises:
             RequestError: it is not loaded yet (503).
         """
-        if self._info is None:
-            raise RequestError("the model is not loaded yet", status=503)
-        return self._info
+        return self._require().info
 
     @property
     def time(self) -> LinearTime:
         """Time of a sub-batch on a worker, as known now."""
-        return self._admission.time
+        return self._require().sides[0].admission.time
 
     @property
     def memory_taken(self) -> int:
@@ -209,8 +258,8 @@ class Engine:
                 await self._watcher
         for task in self._leaving:
             task.cancel()
-        if self._crew is not None:
-            self._crew.close()
+        if self._served is not None:
+            self._served.close()
         self._room.memory.close()
 
     async def _watch(self) -> None:
@@ -218,25 +267,61 @@ class Engine:
         began = clock()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            self.crew.watch()
+            for side in self._require().sides:
+                side.crew.watch()
             if self._adaptation is not None and clock() - began >= _WINDOW_SECONDS:
                 passed, began = clock() - began, clock()
                 workers = max(self.crew.size, 1)
                 self.batch_size = self._adaptation.tick(passed, self.time, workers)
 
-    def _observe(self, rows: int, seconds: float) -> None:
-        """Learn from the time of a sub-batch."""
-        self.executions += 1
-        self._admission.observe(rows, seconds)
-        if self._adaptation is not None:
-            self._adaptation.worked(seconds)
+    def _require(self) -> _Served:
+        if self._served is None:
+            raise RequestError("the model is not loaded yet", status=503)
+        return self._served
+
+    def _offloads(self, rows: int) -> bool:
+        return self.offload_threshold is not None and rows >= self.offload_threshold
+
+    def _side(
+        self, starter: Starter, greeting: Greeting, posts: Sequence[Post], batch_size: Callable[[], int]
+    ) -> _Side:
+        admission = Admission(
+            LinearTime(greeting.overhead_ms, greeting.row_ms),
+            max_rows=self._config.max_queued_rows,
+            sla_ms=self._config.sla_ms,
+        )
+
+        def observe(rows: int, seconds: float) -> None:
+            self.executions += 1
+            admission.observe(rows, seconds)
+            if self._adaptation is not None and posts[0].device == CPU:
+                self._adaptation.worked(seconds)
+
+        crew = Crew(
+            starter,
+            self._room,
+            posts=posts,
+            batch_size=batch_size,
+            clock=asyncio.get_running_loop().time,
+            observe=observe,
+        )
+        return _Side(crew, admission, batch_size)
 
 
-async def _retire(crew: Crew) -> None:
+async def _retire(served: _Served) -> None:
     try:
-        await crew.finish()
+        for side in served.sides:
+            await side.crew.finish()
     finally:
-        crew.close()
+        served.close()
+
+
+def _posts(workers: int) -> list[Post]:
+    """Return where workers work: a processor of their own each, if there are so many."""
+    processors = sorted(os.sched_getaffinity(0))
+    if workers > len(processors):
+        return [Post()] * workers
+    return [Post(processor) for processor in processors[:workers]]
 
 
 def describe(state: State) -> dict[str, Any]:

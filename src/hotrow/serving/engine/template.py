@@ -19,6 +19,7 @@ from typing import Any
 from hotrow.errors import UserError
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.engine.worker import ServedModel, work
+from hotrow.serving.engine.workers import CPU, Post
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def template(control: socket.socket, memory: SharedMemory, load: Load, config: M
 
     Args:
         control: a Unix socket of packets. The greeting is ``{"ready": facts}`` or ``{"error": message}``;
-            a packet with a socket and the worker's processor (-1: any) is answered with its process id.
+            a packet with a socket and the worker's post is answered with its process id.
         memory: shared with the front process.
         load: makes the model.
         config: what to load.
@@ -52,16 +53,18 @@ def template(control: socket.socket, memory: SharedMemory, load: Load, config: M
         process = os.fork()
         if process == 0:
             control.close()
-            _worker(socket.socket(fileno=descriptor), int(packet), memory, model)
+            _worker(socket.socket(fileno=descriptor), Post.unpack(packet), memory, model)
         os.close(descriptor)
         control.send(str(process).encode())
 
 
-def _worker(channel: socket.socket, processor: int, memory: SharedMemory, model: ServedModel) -> None:
+def _worker(channel: socket.socket, post: Post, memory: SharedMemory, model: ServedModel) -> None:
     status = 1
     try:
-        if processor >= 0:
-            os.sched_setaffinity(0, {processor})
+        if post.processor >= 0:
+            os.sched_setaffinity(0, {post.processor})
+        if post.device != CPU:
+            model.enter(post.device)
         work(channel, memory.bytes, model)
         status = 0
     except BaseException:  # noqa: BLE001 - a forked process must not go on in its parent's code

@@ -25,6 +25,9 @@ class ServedModel(Protocol):
     def shape(self) -> Shape:
         """Sizes of a row."""
 
+    def enter(self, device: str) -> None:
+        """Go on with the model on another device, warm."""
+
     def decode(self, body: bytes, kind: Body, header_bytes: int) -> tuple[EncodedBlock, bytes]:
         """Return the rows of a request's body, and what its answer must have, as bytes.
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -22,8 +22,14 @@ from hotrow.serving.info import ModelInfo
 
 _LOG = logging.getLogger(__name__)
 _GREETING_BYTES = 1 << 20
+CPU = "cpu"
+
 _COMMAND = [sys.executable, "-m", "hotrow.serving.engine.template"]
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+_NO_CUDA_YET = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+"""A process that has touched the device cannot be forked: whether there is one is asked otherwise."""
 
 
 class Greeting(msgspec.Struct, frozen=True):
@@ -40,6 +46,28 @@ class Greeting(msgspec.Struct, frozen=True):
     row_ms: float
 
 
+class Post(NamedTuple):
+    """Where a worker works.
+
+    Attributes:
+        processor: that it is bound to; -1 for any.
+        device: that its model is on.
+    """
+
+    processor: int = -1
+    device: str = CPU
+
+    def pack(self) -> bytes:
+        """Return it as a packet."""
+        return f"{self.processor} {self.device}".encode()
+
+    @classmethod
+    def unpack(cls, packet: bytes) -> Post:
+        """Return the post of a packet."""
+        processor, device = packet.decode().split()
+        return cls(int(processor), device)
+
+
 class Starter(Protocol):
     """Makes workers of one model."""
 
@@ -50,7 +78,7 @@ class Starter(Protocol):
             UserError: it cannot be loaded.
         """
 
-    async def start(self, channel: socket.socket, processor: int) -> int | None:
+    async def start(self, channel: socket.socket, post: Post) -> int | None:
         """Start a worker at the other end of ``channel`` and return its process id, None of a thread."""
 
     def close(self) -> None:
@@ -90,7 +118,7 @@ class TemplateProcess:
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the front process
-                env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
+                env=os.environ | dict.fromkeys(_ONE_THREAD, "1") | _NO_CUDA_YET,
             )
         greeting = await self._answer(b"", None)
         if not greeting:
@@ -102,7 +130,7 @@ class TemplateProcess:
         self._version = ready.info.version
         return ready
 
-    async def start(self, channel: socket.socket, processor: int) -> int:
+    async def start(self, channel: socket.socket, post: Post) -> int:
         """Fork a worker; a template that has ended is started again first.
 
         Raises:
@@ -110,10 +138,10 @@ class TemplateProcess:
             ArtifactError: the artifact cannot be loaded any more.
         """
         async with self._starting:
-            answer = await self._answer(str(processor).encode(), channel)
+            answer = await self._answer(post.pack(), channel)
             if not answer:
                 await self._start_again()
-                answer = await self._answer(str(processor).encode(), channel)
+                answer = await self._answer(post.pack(), channel)
         if not answer:
             raise InternalError("the process that workers are forked from has ended")
         return int(answer)
