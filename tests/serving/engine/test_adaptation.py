@@ -31,3 +31,8 @@ def test_it_rests_where_nothing_comes() -> None:
     _ticks(adaptation, LinearTime(0.5, 0.01), rate=1, ticks=1, batch_size=100)
     assert [adaptation.tick(1.0, LinearTime(0.5, 0.01), workers=2) for _ in range(20)] == [100] * 20
     assert adaptation.moves == []
+
+
+def test_before_the_first_query_nothing_is_adapted() -> None:
+    adaptation = Adaptation(256)
+    assert [adaptation.tick(1.0, LinearTime(0.5, 0.01), workers=2) for _ in range(5)] == [256] * 5

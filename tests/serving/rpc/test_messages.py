@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("google.protobuf", reason="protobuf is not installed")
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from tools.compile_proto import TARGET, compile_proto
 
 from hotrow.serving.rpc.messages import calls, message
@@ -15,7 +16,8 @@ from hotrow.serving.rpc.messages import calls, message
 def test_the_compiled_messages_are_those_of_the_source(tmp_path: Path) -> None:
     pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed")
     compile_proto(tmp_path / "new.binpb")
-    assert (tmp_path / "new.binpb").read_bytes() == TARGET.read_bytes()
+    made = [FileDescriptorSet.FromString(path.read_bytes()) for path in (tmp_path / "new.binpb", TARGET)]
+    assert made[0] == made[1]
 
 
 def test_messages_are_those_of_tritons_client() -> None:

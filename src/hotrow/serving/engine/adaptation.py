@@ -59,7 +59,7 @@ class Adaptation:
             latency_ms=float(np.mean(self._latency_s)) * 1e3 if self._latency_s else 0.0,
             utilisation=min(self._busy_s / (seconds * workers), 1.0),
         )
-        self._largest = max(self._largest, *self._sizes, 1)
+        self._largest = max([self._largest, *self._sizes])
         self._sizes, self._latency_s, self._busy_s = [], [], 0.0
         self._step_off_the_plateau()
         self._adapter.observe(window, Machine(workers, time))
@@ -67,6 +67,8 @@ class Adaptation:
 
     def _step_off_the_plateau(self) -> None:
         """Of batch sizes that no query is large enough for, all alike, take the smallest."""
+        if not self._largest:
+            return  # nobody has asked yet
         enough = next((rung for rung in self._ladder if rung >= self._largest), LARGEST_BATCH)
         if self._adapter.knobs.batch_size > enough:
             self._adapter.knobs = Knobs(enough)
