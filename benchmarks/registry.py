@@ -69,6 +69,16 @@ SUITES = {
         measures="the dot interaction and its gradient, against the same in plain PyTorch",
         tests=("tests/kernels/interact", "tests/layers"),
     ),
+    "networks": Suite(
+        module="benchmarks.networks",
+        measures="a forward of served models, networks in fp32, bf16 and int8, against eager nn.Linear",
+        tests=(
+            "tests/layers/inference",
+            "tests/kernels/int8_layers",
+            "tests/conformance/test_splits.py",
+            "tests/conformance/test_precision.py",
+        ),
+    ),
     "embedding-gpu": Suite(
         module="benchmarks.embedding_gpu",
         measures="embedding lookups, and lookups + backward + update, on a CUDA device, against torch",

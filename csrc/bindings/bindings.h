@@ -9,3 +9,4 @@ void bind_id_index(nanobind::module_& module);
 void bind_row_bandwidth(nanobind::module_& module);
 void bind_quantize_rows(nanobind::module_& module);
 void bind_interact(nanobind::module_& module);
+void bind_int8_layers(nanobind::module_& module);

@@ -140,3 +140,17 @@ def read_random_rows(
 
 def instruction_set() -> str:
     """Return the variant of the row kernels in use: baseline, avx2 or avx512."""
+
+class Int8Layers:
+    """Linear layers on 8-bit integers, packed; see ``hotrow.kernels.int8_layers``."""
+
+    def __init__(self) -> None:
+        """Make an empty sequence."""
+
+    def add(
+        self, weights: Tensor, multiplier: Tensor, constant: Tensor, relu: bool, steps: float, start: float
+    ) -> None:
+        """Pack a layer that takes what the one before gives: weights (O, I) int8, numbers (O,) float32."""
+
+    def forward(self, x: int, batch: int, out: int, threads: int) -> None:
+        """Map the floats at the address ``x`` to those at the address ``out``."""

@@ -9,11 +9,12 @@ from itertools import zip_longest
 import torch
 from torch import Tensor, nn
 
+from hotrow.kernels.int8_layers import Int8Layer
 from hotrow.layers.dice import Dice
 from hotrow.layers.inference.dice import PackedDice
 from hotrow.layers.inference.linear import PackedLinear
 from hotrow.layers.inference.networks import Networks
-from hotrow.layers.inference.quantized import Quantize, QuantizedLinear
+from hotrow.layers.inference.quantized import QuantizedLayers, quantized_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +70,26 @@ def blocks_of(layers: nn.Sequential, name: str) -> list[Block]:
 
 
 def _stages(blocks: Sequence[Block], networks: Networks) -> Iterator[nn.Module]:
-    is_quantised = False
+    waiting: list[Int8Layer] = []  # int8 layers that will be one call
     for block, following in zip_longest(blocks, blocks[1:]):
         taken = networks.inputs.get(block.name)
-        given = None if following is None or block.is_bent else networks.inputs.get(following.name)
-        linear, relu = block.linear, isinstance(block.activation, nn.ReLU)
-        if taken is not None:
-            if not is_quantised:
-                yield Quantize(taken)
-            yield QuantizedLinear(linear.weight, linear.bias, taken=taken, given=given, relu=relu)
+        relu = isinstance(block.activation, nn.ReLU)
+        if taken is None:
+            yield _packed(block, networks, relu=relu)
         else:
-            # A single output costs next to nothing, and is mostly a logit.
-            half = networks.precision == "bf16" and linear.out_features > 1
-            dtype = torch.bfloat16 if half else torch.float32
-            yield PackedLinear(linear.weight, linear.bias, dtype=dtype, relu=relu)
-        is_quantised = taken is not None and given is not None
+            waiting.append(quantized_layer(block.linear, taken, relu=relu))
+        if waiting and (block.is_bent or following is None or following.name not in networks.inputs):
+            yield QuantizedLayers(waiting)
+            waiting = []
         if block.activation is not None and block.is_bent:
             yield _activation(block.activation)
+
+
+def _packed(block: Block, networks: Networks, *, relu: bool) -> PackedLinear:
+    # A single output costs next to nothing, and is mostly a logit.
+    half = networks.precision == "bf16" and block.linear.out_features > 1
+    dtype = torch.bfloat16 if half else torch.float32
+    return PackedLinear(block.linear.weight, block.linear.bias, dtype=dtype, relu=relu)
 
 
 def _activation(activation: nn.Module) -> nn.Module:

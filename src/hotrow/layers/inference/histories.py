@@ -14,7 +14,6 @@ from hotrow.layers._gru_loops import times
 from hotrow.layers.attention import CHUNK, ActivationUnit
 from hotrow.layers.gru import GRU
 from hotrow.layers.inference.linear import PackedLinear
-from hotrow.layers.inference.sigmoid import sigmoid
 from hotrow.layers.jagged import Segments
 from hotrow.layers.packing import Packing
 
@@ -53,9 +52,12 @@ class PackedGRU(nn.Module):
 
     def __init__(self, source: GRU) -> None:
         super().__init__()
-        self.of_input = PackedLinear(source.of_input, source.bias)
-        self.of_state = PackedLinear(source.of_state, None)
         self._hidden = source.of_state.shape[1]
+        # Of reset and update the negative, so that the sigmoid is 1 / (1 + exp(x)): see ``sigmoid``.
+        signs = torch.ones(3 * self._hidden)
+        signs[: 2 * self._hidden] = -1.0
+        self.of_input = PackedLinear(source.of_input * signs[:, None], source.bias * signs)
+        self.of_state = PackedLinear(source.of_state * signs[:, None], None)
 
     def forward(self, x_PI: Tensor, packing: Packing, scale_P: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the states of all packed steps, (P, H), and each row's last one, (B, H)."""
@@ -74,7 +76,7 @@ class PackedGRU(nn.Module):
     def _step(self, gates: Tensor, state: Tensor, share: Tensor | None, out: Tensor) -> Tensor:
         H = self._hidden
         added = self.of_state.forward(state)
-        reset_update = sigmoid(gates[:, : 2 * H] + added[:, : 2 * H])
+        reset_update = gates[:, : 2 * H].add_(added[:, : 2 * H]).exp_().add_(1.0).reciprocal_()
         candidate = gates[:, 2 * H :].addcmul_(reset_update[:, :H], added[:, 2 * H :]).tanh_()
         update = reset_update[:, H:] if share is None else reset_update[:, H:] * share
         return torch.lerp(state, candidate, update, out=out)
