@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from hotrow.serving import EngineConfig, Limits, RankingService
+
 Body = Callable[..., dict[str, Any]]
 
 
@@ -58,3 +60,20 @@ def test_a_version_may_be_named_and_must_be_the_one(client: Any, infer_body: Bod
     assert ask("1").status_code == 200
     assert ask("2").status_code == 404
     assert ask("2").json() == {"error": "there is no version '2' of model 'sums', this server has '1'"}
+
+
+def test_a_device_is_told(make_client: Any, scorer: Any) -> None:
+    config = EngineConfig(memory_bytes=1 << 24, workers=2, device="other", offload_threshold=40)
+    client = make_client(
+        lambda: RankingService("sums", scorer, Limits(), move=lambda _: scorer), config=config
+    )
+    client.start()
+    groups = client.get("/v2/models/sums/config").json()["instance_group"]
+    assert [(group["kind"], group["count"]) for group in groups] == [("KIND_CPU", 2), ("KIND_GPU", 1)]
+    client.front.last_seconds.tick(1.0, client.front.gauges())
+    recent = client.get("/v1/live").json()["recent"]
+    assert (recent["workers"], recent["devices"], recent["offload_threshold"]) == (2, 1, 40)
+    pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
+    metrics = client.get("/metrics").text
+    assert 'hotrow_offload_threshold{model="sums",version="1"} 40.0' in metrics
+    assert 'hotrow_device_workers{model="sums",version="1"} 1.0' in metrics

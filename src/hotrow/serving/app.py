@@ -91,7 +91,7 @@ class Addresses:
 
     async def config(self, request: Request) -> Response:
         """Tell how the model is run."""
-        return _answer(model_config(self._require_model(request), workers=self._engine.crew.size))
+        return _answer(model_config(self._require_model(request), self._front.gauges()))
 
     async def statistics(self, request: Request) -> Response:
         """Tell what was asked of the model."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from hotrow.serving.engine.engine import Engine
 from hotrow.serving.info import ModelInfo
+from hotrow.serving.live.seconds import Gauges
 from hotrow.serving.protocol import TensorMetadata
 from hotrow.serving.statistics import Spent, Statistics
 from hotrow.version import hotrow_version
@@ -23,12 +24,15 @@ def server_metadata() -> dict[str, Any]:
     return {"name": "hotrow", "version": hotrow_version(), "extensions": list(EXTENSIONS)}
 
 
-def model_config(info: ModelInfo, *, workers: int) -> dict[str, Any]:
+def model_config(info: ModelInfo, gauges: Gauges) -> dict[str, Any]:
     """Describe how the model is run, as Triton's ``ModelConfig``.
 
     Its shapes have their rows, so ``max_batch_size``, which would add them, is 0.
     """
     metadata = info.metadata()
+    groups = [{"name": info.name, "kind": "KIND_CPU", "count": gauges.workers}]
+    if gauges.devices:
+        groups.append({"name": f"{info.name}_device", "kind": "KIND_GPU", "count": gauges.devices})
     return {
         "name": info.name,
         "platform": metadata.platform,
@@ -36,7 +40,7 @@ def model_config(info: ModelInfo, *, workers: int) -> dict[str, Any]:
         "max_batch_size": 0,
         "input": [_configured(tensor) for tensor in metadata.inputs],
         "output": [_configured(tensor) for tensor in metadata.outputs],
-        "instance_group": [{"name": info.name, "kind": "KIND_CPU", "count": workers}],
+        "instance_group": groups,
         "parameters": {name: {"string_value": value} for name, value in metadata.parameters.items()},
     }
 

@@ -83,14 +83,17 @@ class Front:
 
     def gauges(self) -> Gauges:
         """Return how things stand, of a model that is loaded."""
-        crew = self.engine.crew
+        engine = self.engine
+        crews = [engine.crew] if engine.accelerator is None else [engine.crew, engine.accelerator]
         return Gauges(
-            waiting_rows=crew.queued_rows,
-            in_flight=crew.in_flight,
-            workers=crew.size,
-            restarts=crew.restarts,
-            batch_size=self.engine.batch_size,
-            memory_bytes=self.engine.memory_taken,
+            waiting_rows=sum(crew.queued_rows for crew in crews),
+            in_flight=sum(crew.in_flight for crew in crews),
+            workers=engine.crew.size,
+            devices=0 if engine.accelerator is None else engine.accelerator.size,
+            restarts=sum(crew.restarts for crew in crews),
+            batch_size=engine.batch_size,
+            offload_threshold=engine.offload_threshold,
+            memory_bytes=engine.memory_taken,
         )
 
     async def keep_time(self) -> None:

@@ -52,7 +52,8 @@ class FrontCollector:
         pending = "Requests that are not answered yet"
         yield _gauge("nv_inference_pending_request_count", pending, gauges.in_flight, labels)
         yield _gauge("hotrow_waiting_rows", "Rows whose work was not begun", gauges.waiting_rows, labels)
-        yield _gauge("hotrow_workers", "Worker processes that run", gauges.workers, labels)
+        yield _gauge("hotrow_workers", "Worker processes that run on the CPU", gauges.workers, labels)
+        yield _gauge("hotrow_device_workers", "Worker processes that run on a device", gauges.devices, labels)
         yield _gauge("hotrow_batch_size", "Rows of a sub-batch at most", gauges.batch_size, labels)
         if gauges.offload_threshold is not None:
             text = "Rows from which on a query goes to the accelerator"

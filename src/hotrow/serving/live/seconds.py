@@ -24,7 +24,8 @@ class Gauges:
     Attributes:
         waiting_rows: rows whose work was not begun.
         in_flight: requests that were not answered yet.
-        workers: that run.
+        workers: that run, on the CPU.
+        devices: workers on devices that run.
         restarts: workers that were replaced.
         batch_size: rows of a sub-batch at most.
         offload_threshold: rows from which on a query goes to the accelerator; None: there is none.
@@ -34,6 +35,7 @@ class Gauges:
     waiting_rows: int = 0
     in_flight: int = 0
     workers: int = 0
+    devices: int = 0
     restarts: int = 0
     batch_size: int = 0
     offload_threshold: int | None = None
@@ -127,6 +129,7 @@ _COLUMNS: dict[str, Callable[[Second], Any]] = {
     "waiting_rows": lambda second: second.gauges.waiting_rows,
     "in_flight": lambda second: second.gauges.in_flight,
     "workers": lambda second: second.gauges.workers,
+    "devices": lambda second: second.gauges.devices or None,
     "restarts": lambda second: second.gauges.restarts,
     "batch_size": lambda second: second.gauges.batch_size,
     "offload_threshold": lambda second: second.gauges.offload_threshold,

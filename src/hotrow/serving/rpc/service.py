@@ -123,7 +123,7 @@ class Service:
 
     async def _config(self, request: Any, _: Context) -> bytes:
         info = self._front.require_model(request.name, request.version)
-        config = model_config(info, workers=self._front.engine.crew.size)
+        config = model_config(info, self._front.gauges())
         return build("ModelConfigResponse", {"config": config})
 
     async def _statistics(self, request: Any, _: Context) -> bytes:
