@@ -10,7 +10,7 @@ import pytest
 
 from hotrow.errors import RequestError
 from hotrow.serving.engine.request import Scores
-from hotrow.serving.logs import JsonFormatter, RequestLog
+from hotrow.serving.logs import JsonFormatter, RequestLog, is_json, write_json
 
 SCORES = Scores(np.zeros((3, 1), dtype=np.float32), b"", 0.001, 0.002)
 
@@ -50,3 +50,12 @@ def test_a_line_has_time_and_traceback() -> None:
     assert line["time"] == "1970-01-01T00:00:00.250Z"
     assert (line["level"], line["logger"], line["message"]) == ("ERROR", "a.b", "it failed")
     assert "ZeroDivisionError: division by zero" in line["exception"]
+
+
+def test_all_handlers_may_write_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = logging.StreamHandler()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    assert not is_json()
+    write_json()
+    assert is_json()
+    assert isinstance(handler.formatter, JsonFormatter)

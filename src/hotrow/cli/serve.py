@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import logging
 import os
 import sys
 from dataclasses import asdict
@@ -104,10 +103,9 @@ def serve(
 
     set_up_logging(verbose)
     if log_format == LogFormat.JSON:
-        from hotrow.serving.logs import JsonFormatter
+        from hotrow.serving.logs import write_json
 
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(JsonFormatter())
+        write_json()
     engine = EngineConfig(
         workers=workers or len(os.sched_getaffinity(0)),
         batch_size=batch_size,

@@ -32,6 +32,17 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+def write_json() -> None:
+    """Let all that this process logs be JSON lines."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonFormatter())
+
+
+def is_json() -> bool:
+    """Return whether it is."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+
+
 class RequestLog:
     """Logs an even share of all requests.
 

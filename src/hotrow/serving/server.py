@@ -18,13 +18,13 @@ import uvicorn
 from hotrow.errors import HotrowError
 from hotrow.serving.app import build_app
 from hotrow.serving.config import ServerConfig
-from hotrow.serving.connections import Connection
+from hotrow.serving.connections import MAX_CONNECTIONS, Connection
 from hotrow.serving.engine.engine import Engine
 from hotrow.serving.engine.workers import TemplateProcess
 from hotrow.serving.front import Front
 from hotrow.serving.logs import RequestLog
 from hotrow.serving.security import Certificate, Guard
-from hotrow.serving.sockets import listen, url_of
+from hotrow.serving.sockets import allow_descriptors, listen, url_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -79,6 +79,7 @@ def serve(
         "limits": asdict(config.limits),
         "device": config.engine.device or "cpu",
     }
+    allow_descriptors(2 * MAX_CONNECTIONS)
     with listen(config.host, config.port) as listener:
         engine = Engine(lambda room: TemplateProcess(served, room.memory), config.engine)
         running = Running(engine, config, listener, announce)

@@ -81,7 +81,10 @@ def main() -> None:
         level=config["log_level"], stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     from hotrow.serving.engine.served import load_served
+    from hotrow.serving.logs import write_json
 
+    if config["json_logs"]:
+        write_json()
     template(socket.socket(fileno=int(control)), SharedMemory(int(memory)), load_served, config)
 
 

@@ -19,6 +19,7 @@ import msgspec
 from hotrow.errors import ArtifactError, InternalError
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.info import ModelInfo
+from hotrow.serving.logs import is_json
 
 _LOG = logging.getLogger(__name__)
 _GREETING_BYTES = 1 << 20
@@ -111,7 +112,8 @@ class TemplateProcess:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         descriptors = (theirs.fileno(), self._memory.descriptor)
-        config = json.dumps({"log_level": _LOG.getEffectiveLevel(), **self._config})
+        logs = {"log_level": _LOG.getEffectiveLevel(), "json_logs": is_json()}
+        config = json.dumps(logs | self._config)
         with theirs:
             self._process = subprocess.Popen(
                 [*_COMMAND, *map(str, descriptors), config],
