@@ -112,8 +112,8 @@ class TemplateProcess:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         descriptors = (theirs.fileno(), self._memory.descriptor)
-        logs = {"log_level": _LOG.getEffectiveLevel(), "json_logs": is_json()}
-        config = json.dumps(logs | self._config)
+        logs: dict[str, Any] = {"log_level": _LOG.getEffectiveLevel(), "json_logs": is_json()}
+        config = json.dumps({**logs, **self._config})
         with theirs:
             self._process = subprocess.Popen(
                 [*_COMMAND, *map(str, descriptors), config],
