@@ -111,6 +111,8 @@ def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, stric
             "`"
         )
         raise ConfigError(_join(where, path), value, expected or match["problem"]) from error
+    except ConfigError as error:  # of the dataclass itself, which does not know where it was read
+        raise ConfigError(_join(where, error.field), error.value, error.expected) from error
     _refuse_wide_integers(to_mapping(config), where)
     return config
 
@@ -135,6 +137,8 @@ def _refuse_wide_integers(mapping: Mapping[str, Any], where: str) -> None:
     for key, value in mapping.items():
         if isinstance(value, Mapping):
             _refuse_wide_integers(value, _join(where, key))
+        elif isinstance(value, (list, tuple)):
+            _refuse_wide_integers({f"{key}[{index}]": item for index, item in enumerate(value)}, where)
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ConfigError(_join(where, key), value, "a whole number of 64 bits")
 

@@ -116,10 +116,14 @@ def test_a_missing_vocabulary_of_a_list_is_named(listed: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("of", "nothing", r"model\.json: list0\.of: got 'nothing', expected a categorical feature"),
-        ("rows", 31, r"model\.json: list0\.rows: got 31, expected 30, as item has"),
-        ("max_length", 0, r"model\.json: list0\.max_length: got 0, expected at least 1"),
-        ("name", "item", r"model\.json: name: got 'item', expected each feature to have a name of its own"),
+        ("of", "nothing", r"model\.json: schema\.list0\.of: got 'nothing', expected a categorical feature"),
+        ("rows", 31, r"model\.json: schema\.list0\.rows: got 31, expected 30, as item has"),
+        ("max_length", 0, r"model\.json: schema\.list0\.max_length: got 0, expected at least 1"),
+        (
+            "name",
+            "item",
+            r"model\.json: schema\.name: got 'item', expected each feature to have a name of its own",
+        ),
     ],
 )
 def test_a_schema_that_contradicts_itself(listed: Path, field: str, value: object, message: str) -> None:

@@ -32,6 +32,11 @@ def run(body: object, *words: str) -> int:
         (None, 0, ""),
         (DataError("log.tsv", "found\nnothing", line=3), 2, "error: log.tsv, line 3: found nothing\n"),
         (MemoryError("no 4 TiB"), 2, "error: not enough memory (no 4 TiB)\n"),
+        (
+            RuntimeError("[at line 127] DefaultCPUAllocator: can't allocate memory: 8 TiB\nframe 0"),
+            2,
+            "error: not enough memory (DefaultCPUAllocator: can't allocate memory: 8 TiB)\n",
+        ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (typer.Abort(), 130, "interrupted\n"),
         (typer.Exit(3), 3, ""),

@@ -40,6 +40,13 @@ def test_machine_takes_columns_of_a_wider_block() -> None:
     )
 
 
+def test_machine_does_not_round_what_nearly_cancels() -> None:
+    machine, x, dense = make(3, 16), torch.randn(5, 2, 16), 100 * torch.randn(5, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = machine(x, dense)
+    assert torch.equal(found, machine(x, dense))
+
+
 def test_machine_gradient() -> None:
     machine = make(2, 3).double()
     x, dense = torch.randn(4, 2, 3, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64)

@@ -116,7 +116,7 @@ def test_user_and_item_go_by_name_or_are_the_only_two(
         ({"user": "x"}, "user: got 'x', expected one of user, item, place"),
         ({"item": "user"}, "item: got 'user', expected another feature than the user"),
         ({"tables": PAIR[:1]}, "tables: got 1, expected 2 tables of gmf"),
-        ({"kind": "neumf"}, "tables: got 2, expected 4 tables of neumf"),
+        ({"kind": "neumf"}, "tables: got 2, expected 4 tables of neumf; ncf-neumf is the preset"),
         ({"tables": (PAIR[0], replace(PAIR[1], width=5))}, r"tables: got \[4, 5\], expected one width"),
         ({"mlp": (3, 0)}, r"mlp: got \(3, 0\), expected positive widths"),
         ({"kind": "mlp", "mlp": ()}, r"mlp: got \(\), expected at least one width"),

@@ -37,7 +37,8 @@ def test_it_survives_json() -> None:
         ({"depth": "3"}, "depth.*one of the fields"),
         ({"model.width": "wide"}, r"model\.width: got 'wide', expected a whole number"),
         ({"model.width": "0"}, r"model\.width"),
-        ({"model.top": "32,2"}, "the last of them 1"),
+        ({"model.top": "32,2"}, r"^model\.top: got \(32, 2\), .* the last of them 1"),
+        ({"model.top": f"{2**63},1"}, r"^model\.top\[0\]: .* a whole number of 64 bits"),
         ({"model.num_dense": "-1"}, "model.num_dense: got -1, expected 3: it is the data set's"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ _USAGE_ERROR = next(
     if issubclass(kind, Exception) and kind.__name__ == "ClickException"
 )
 """Base of what typer raises for wrong arguments; newer versions carry a click of their own."""
+
+_NO_MEMORY = re.compile(r"(?:DefaultCPUAllocator|Storage size calculation overflowed).*")
+"""What torch says, in a RuntimeError, where a tensor does not fit into the memory."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done to standard error.")]
@@ -80,8 +84,9 @@ def run(application: Callable[[], object]) -> int:
         return _complain(f"{error.filename}: {error.strerror}")
     except MemoryError as error:
         return _complain(f"not enough memory ({error})")
-    except Exception:  # noqa: BLE001 - the last resort of the process
-        return _defect()
+    except Exception as error:  # noqa: BLE001 - the last resort of the process
+        found = _NO_MEMORY.search(str(error)) if isinstance(error, RuntimeError) else None
+        return _complain(f"not enough memory ({found[0]})") if found else _defect()
     if status == EXIT_INTERRUPTED:
         sys.stderr.write("interrupted\n")
     return status if isinstance(status, int) else EXIT_OK

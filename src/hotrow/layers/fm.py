@@ -33,8 +33,9 @@ class FactorisationMachine(nn.Module):
         """Map (B, F, D) and (B, N) to (B,)."""
         total_BD, squares_B = x_BFD.sum(dim=1), x_BFD.square().sum(dim=(1, 2))
         if self.vectors is not None:
-            total_BD = total_BD + torch.mm(dense_BN, self.vectors)
-            squares_B = squares_B + torch.mv(dense_BN.square(), self.vectors.square().sum(dim=1))
+            with torch.autocast(x_BFD.device.type, enabled=False):
+                total_BD = total_BD + torch.mm(dense_BN, self.vectors)
+                squares_B = squares_B + torch.mv(dense_BN.square(), self.vectors.square().sum(dim=1))
         return 0.5 * (total_BD.square().sum(dim=1) - squares_B)
 
 

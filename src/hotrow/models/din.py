@@ -127,7 +127,7 @@ class DIN(RankingModel):
         interests = []
         for history, unit in zip(self.histories, self.units, strict=True):
             keys_LK, segments = history.steps_of(batch, found)
-            if isinstance(unit, nn.Identity):  # it has no candidate
+            if isinstance(unit, nn.Identity):  # no candidate, or no attention
                 interests.append(segment_mean(keys_LK, segments))
                 continue
             weights_L = unit(keys_LK, history.query_of(found.pooled), segments)
@@ -153,8 +153,9 @@ def din_paper(inputs: Inputs) -> DINConfig:
 def din_amazon(inputs: Inputs) -> DINConfig:
     """Size DIN for the Amazon data: D 32, a unit with 36 hidden neurons, 200-80; weights sum to 1.
 
-    The authors' code (zhougr1993/DeepInterestNetwork at 2db0cd9) makes them sum to 1 too. On Amazon Beauty,
-    where histories have 8 events, weights that need not were worse than an average.
+    The networks are those of the paper's figure 2. The authors' code (zhougr1993/DeepInterestNetwork at
+    2db0cd9) has D 64, a unit of 80-40, 80-40 with batch normalisation, and makes the weights sum to 1 too.
+    On Amazon Beauty, where histories have 8 events, weights that need not were worse than an average.
     """
     return replace(_sized(inputs, 32), softmax=True)
 

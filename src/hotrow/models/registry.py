@@ -139,7 +139,7 @@ def build_model(name: str, config: ModelConfig, embeddings: nn.Module, *, seed: 
     Args:
         name: of a model or of one of its presets.
         config: the model's configuration.
-        embeddings: (B, T) ids to (B, sum of D), usually ``EmbeddingTables(config.tables, ...)``.
+        embeddings: usually ``EmbeddingTables(config.tables, features=config.features())``.
         seed: of the networks' initial weights.
 
     Raises:
