@@ -32,7 +32,7 @@ PARTS_OF = "dlrm-kaggle"
 ROWS = (1, 25, 64, 270, 1000)
 MOST_ROWS = 10_000  # of a table
 CALIBRATION_ROWS = 256
-SECONDS = 2.0  # for each model and number of rows
+SECONDS = 1.0  # for each model and number of rows
 LEAST_ROUNDS, MOST_ROUNDS = 3, 300
 
 Calls = Mapping[str, Callable[[], object]]

@@ -76,7 +76,6 @@ SUITES = {
             "tests/layers/inference",
             "tests/kernels/int8_layers",
             "tests/conformance/test_splits.py",
-            "tests/conformance/test_precision.py",
         ),
     ),
     "embedding-gpu": Suite(
