@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from hotrow.load import PreparedRows, QuerySource, Status, SyntheticRows
 from hotrow.load.http.bodies import encoded_writer
 from hotrow.load.http.sender import HttpQueries, HttpSender, infer_path
 from hotrow.load.http.url import parse_url
-from hotrow.serving import Engine, EngineConfig, Limits
-from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.serving import Engine, EngineConfig
+from hotrow.serving.engine.workers import workers_of
 from hotrow.tune import TuneReport, TuneSettings, tune_run
 
 SECONDS = 60.0
@@ -132,11 +132,10 @@ def _row(
 @contextmanager
 def _in_process(loop: Loop, artifact: Path, batch_size: int) -> Any:
     async def make() -> Engine:
-        served = {"artifact": str(artifact), "name": None, "limits": asdict(Limits())}
         config = EngineConfig(
             workers=len(os.sched_getaffinity(0)), batch_size=batch_size, max_queued_rows=1 << 30
         )
-        engine = Engine(lambda room: TemplateProcess(served, room.memory), config)
+        engine = Engine(workers_of(artifact), config)
         await engine.start()
         return engine
 

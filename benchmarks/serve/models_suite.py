@@ -15,7 +15,6 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from hotrow.load import SyntheticRows
 from hotrow.load.sizes import parse_sizes
 from hotrow.models import paper_inputs
 from hotrow.scheduling.history import Step
-from hotrow.serving import Engine, EngineConfig, Limits
-from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.serving import Engine, EngineConfig
+from hotrow.serving.engine.workers import workers_of
 from hotrow.tune import TuneReport, TuneSettings, tune_run
 
 PAPER_TARGETS_MS = {
@@ -83,11 +82,7 @@ def _memory() -> Path | None:
 
 async def _alone_ms(model: str, artifact: Path) -> float:
     """Return the time of a query of the 95th percentile's size on idle workers, cut for all of them."""
-    served = {"artifact": str(artifact), "name": None, "limits": asdict(Limits())}
-    engine = Engine(
-        lambda room: TemplateProcess(served, room.memory),
-        EngineConfig(workers=len(os.sched_getaffinity(0))),
-    )
+    engine = Engine(workers_of(artifact), EngineConfig(workers=len(os.sched_getaffinity(0))))
     rows = int(np.quantile(parse_sizes(SIZES).draw(np.random.default_rng(0), 10_000), PERCENTILE / 100))
     engine.batch_size = math.ceil(rows / len(os.sched_getaffinity(0)))
     queries = SyntheticRows(schema_of(paper_inputs(model)), seed=0)

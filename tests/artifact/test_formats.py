@@ -11,6 +11,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from tests.artifact.saving import save_again
 from torch import Tensor
 
 from hotrow.artifact import Artifact, load_artifact, replace_tables, save_artifact, unpacked_model
@@ -37,18 +38,6 @@ def weights_of(artifact: Artifact) -> dict[str, Tensor]:
     return {table.name: embeddings.table_weight(table.name) for table in embeddings.tables}
 
 
-def save(folder: Path, artifact: Artifact) -> None:
-    save_artifact(
-        folder,
-        model=unpacked_model(artifact),
-        model_name=artifact.name,
-        model_config=artifact.config,
-        schema=artifact.schema,
-        vocab_folder=artifact.path / "vocab",
-        metrics={},
-    )
-
-
 def converted(source: Artifact, formats: dict[str, RowFormat]) -> Artifact:
     weights = {name: stored(rows, formats[name]) for name, rows in weights_of(source).items()}
     return replace_tables(source, formats, weights)
@@ -67,7 +56,7 @@ def plain(criteo_run: Path) -> Artifact:
 @pytest.fixture
 def mixed_artifact(plain: Artifact, tmp_path: Path) -> Path:
     """An artifact whose tables have all six formats in turn."""
-    save(tmp_path / "mixed", converted(plain, mixed(plain)))
+    save_again(tmp_path / "mixed", converted(plain, mixed(plain)))
     return tmp_path / "mixed"
 
 
@@ -80,7 +69,7 @@ def rows(count: int) -> RawBlock:
 @pytest.mark.parametrize("row_format", FORMATS)
 def test_every_format_comes_back_as_it_went(plain: Artifact, tmp_path: Path, row_format: RowFormat) -> None:
     small = converted(plain, dict.fromkeys(weights_of(plain), row_format))
-    save(tmp_path / "m", small)
+    save_again(tmp_path / "m", small)
     again = load_artifact(tmp_path / "m")
     assert {table.format for table in again.config.tables} == {row_format}
     for name, weight in weights_of(small).items():

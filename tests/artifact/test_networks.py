@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.artifact.saving import save_again
 
-from hotrow.artifact import Artifact, load_artifact, replace_networks, save_artifact, unpacked_model
+from hotrow.artifact import Artifact, load_artifact, replace_networks
 from hotrow.artifact._tensors import read_tensors, write_tensors
 from hotrow.data.raw import RawBlock
 from hotrow.errors import ArtifactError, BackendUnavailableError
@@ -31,16 +32,7 @@ def plain(criteo_run: Path) -> Artifact:
 
 
 def save(folder: Path, artifact: Artifact, networks: Networks) -> Path:
-    save_artifact(
-        folder,
-        model=unpacked_model(artifact),
-        model_name=artifact.name,
-        model_config=artifact.config,
-        schema=artifact.schema,
-        vocab_folder=artifact.path / "vocab",
-        metrics={},
-        networks=networks,
-    )
+    save_again(folder, artifact, networks)
     return folder
 
 

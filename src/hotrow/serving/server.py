@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from hotrow.serving.app import build_app
 from hotrow.serving.config import ServerConfig
 from hotrow.serving.connections import MAX_CONNECTIONS, Connection
 from hotrow.serving.engine.engine import Engine
-from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.serving.engine.workers import workers_of
 from hotrow.serving.front import Front
 from hotrow.serving.logs import RequestLog
 from hotrow.serving.security import Certificate, Guard
@@ -73,15 +73,10 @@ def serve(
         UserError: the artifact cannot be loaded.
         KeyboardInterrupt: after Ctrl-C.
     """
-    served = {
-        "artifact": str(artifact),
-        "name": name,
-        "limits": asdict(config.limits),
-        "device": config.engine.device or "cpu",
-    }
     allow_descriptors(2 * MAX_CONNECTIONS)
     with listen(config.host, config.port) as listener:
-        engine = Engine(lambda room: TemplateProcess(served, room.memory), config.engine)
+        make = workers_of(artifact, name=name, limits=config.limits, device=config.engine.device)
+        engine = Engine(make, config.engine)
         running = Running(engine, config, listener, announce)
         with asyncio.Runner(loop_factory=running.server.config.get_loop_factory()) as runner:
             runner.run(running.run())

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from hotrow.scheduling.service_time import LinearTime
 from hotrow.scheduling.trial import drive_async
 from hotrow.scheduling.tuned import Tuned
 from hotrow.scheduling.tuner import TuneConfig, tune
-from hotrow.serving import Engine, EngineConfig, Limits
-from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.serving import Engine, EngineConfig
+from hotrow.serving.engine.workers import workers_of
 from hotrow.tune.measure import Trials
 from hotrow.tune.report import TuneReport
 from hotrow.tune.target import Target
@@ -139,9 +139,8 @@ async def _tune(
 ) -> TuneReport:
     started = time.monotonic()
     workers = settings.workers or len(os.sched_getaffinity(0))
-    served = {"artifact": str(artifact), "name": None, "limits": asdict(Limits())}
     config = EngineConfig(workers=workers, max_queued_rows=_QUEUED_ROWS)
-    engine = Engine(lambda room: TemplateProcess(served, room.memory), config)
+    engine = Engine(workers_of(artifact), config)
     try:
         await engine.start()
         trials = Trials(

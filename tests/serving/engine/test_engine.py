@@ -28,6 +28,18 @@ def _rank_body(rows: int, **more: object) -> bytes:
     return json.dumps({"candidates": [{"I1": row} for row in range(rows)], **more}).encode()
 
 
+def _gate(model: Controlled) -> tuple[threading.Event, threading.Event]:
+    """Let the model wait for the first event, and set the second one when it does."""
+    free, busy = threading.Event(), threading.Event()
+
+    def before(block: EncodedBlock) -> None:
+        busy.set()
+        assert free.wait(PATIENCE)
+
+    model.before = before
+    return free, busy
+
+
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
@@ -98,13 +110,7 @@ def test_a_deadline_in_the_past_is_never_begun(run: Run, model: Controlled) -> N
 
 
 def test_a_deadline_that_passes_in_the_queue_ends_a_query(run: Run, model: Controlled) -> None:
-    free, busy = threading.Event(), threading.Event()
-
-    def before(block: EncodedBlock) -> None:
-        busy.set()
-        assert free.wait(PATIENCE)
-
-    model.before = before
+    free, busy = _gate(model)
 
     async def scenario(engine: Engine) -> None:
         first = asyncio.create_task(engine.score(encoded(np.arange(2))))
@@ -121,13 +127,7 @@ def test_a_deadline_that_passes_in_the_queue_ends_a_query(run: Run, model: Contr
 
 
 def test_a_cancelled_query_begins_no_more_sub_batches(run: Run, model: Controlled) -> None:
-    free, busy = threading.Event(), threading.Event()
-
-    def before(block: EncodedBlock) -> None:
-        busy.set()
-        assert free.wait(PATIENCE)
-
-    model.before = before
+    free, busy = _gate(model)
 
     async def scenario(engine: Engine) -> Any:
         query = asyncio.create_task(engine.score(encoded(np.arange(100))))
@@ -252,13 +252,7 @@ def test_the_batch_size_may_change_at_any_moment(run: Run, model: Controlled) ->
 
 def test_another_model_takes_over_between_requests(run: Run, model: Controlled) -> None:
     async def scenario(engine: Engine) -> None:
-        free, busy = threading.Event(), threading.Event()
-
-        def before(block: EncodedBlock) -> None:
-            busy.set()
-            assert free.wait(PATIENCE)
-
-        model.before = before
+        free, busy = _gate(model)
         begun = asyncio.create_task(engine.score(encoded(np.arange(30))))
         await _until(busy.is_set)
         other = Controlled()

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ import pytest
 from hotrow.artifact import Artifact, load_artifact
 from hotrow.data.raw import EncodedBlock
 from hotrow.errors import ArtifactError
-from hotrow.serving import Engine, EngineConfig, Limits
-from hotrow.serving.engine.workers import TemplateProcess
+from hotrow.serving import Engine, EngineConfig
+from hotrow.serving.engine.workers import workers_of
 
 PATIENCE = 60
 ROWS = 40
@@ -47,12 +46,7 @@ def blocks(artifact: Artifact) -> list[EncodedBlock]:
 
 def run(folder: Path, scenario: Callable[[Engine], Awaitable[Any]], **config: Any) -> Any:
     async def whole() -> Any:
-        engine = Engine(
-            lambda room: TemplateProcess(
-                {"artifact": str(folder), "name": None, "limits": asdict(Limits())}, room.memory
-            ),
-            EngineConfig(**{"workers": 2, "batch_size": 8, **config}),
-        )
+        engine = Engine(workers_of(folder), EngineConfig(**{"workers": 2, "batch_size": 8, **config}))
         await engine.start()
         try:
             async with asyncio.timeout(PATIENCE):
@@ -138,16 +132,12 @@ def test_another_artifact_takes_over_under_load(
         shutil.copytree(artifact.path, folder)
     (bad / "model.json").write_text("{}")
 
-    def serve(folder: Path) -> Callable[[Any], TemplateProcess]:
-        config = {"artifact": str(folder), "name": "other", "limits": asdict(Limits())}
-        return lambda room: TemplateProcess(config, room.memory)
-
     async def scenario(engine: Engine) -> int:
         async def change() -> None:
             with pytest.raises(ArtifactError, match=r"model\.json"):
-                await engine.load(serve(bad))
+                await engine.load(workers_of(bad, name="other"))
             assert engine.info.name == artifact.name
-            await engine.load(serve(good))
+            await engine.load(workers_of(good, name="other"))
             assert engine.info.name == "other"
 
         return await _keep_asking(engine, blocks, change())

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from hotrow.errors import ConfigError, RequestError
 from hotrow.scheduling.service_time import LinearTime
@@ -322,8 +322,3 @@ def _posts(workers: int) -> list[Post]:
     if workers > len(processors):
         return [Post()] * workers
     return [Post(processor) for processor in processors[:workers]]
-
-
-def describe(state: State) -> dict[str, Any]:
-    """Return the state as an answer."""
-    return {"ready": True} if state == "ready" else {"ready": False, "error": f"the server is {state}"}

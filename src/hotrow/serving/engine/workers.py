@@ -10,7 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -18,7 +19,9 @@ import msgspec
 
 from hotrow.errors import ArtifactError, InternalError
 from hotrow.serving.engine.arena import SharedMemory
+from hotrow.serving.engine.flight import Room
 from hotrow.serving.info import ModelInfo
+from hotrow.serving.limits import Limits
 from hotrow.serving.logs import is_json
 
 _LOG = logging.getLogger(__name__)
@@ -175,6 +178,26 @@ class TemplateProcess:
                 return await loop.sock_recv(self._control, _GREETING_BYTES)
             except (BrokenPipeError, ConnectionResetError):
                 return b""
+
+
+def workers_of(
+    artifact: Path, *, name: str | None = None, limits: Limits | None = None, device: str | None = None
+) -> Callable[[Room], TemplateProcess]:
+    """Return what ``Engine`` takes to start the workers of an artifact.
+
+    Args:
+        artifact: its folder.
+        name: of the model; None: its registered name.
+        limits: bounds on requests; None: the usual ones.
+        device: that the engine will ask a worker to take the model to; None: none.
+    """
+    config = {
+        "artifact": str(artifact),
+        "name": name,
+        "limits": asdict(limits or Limits()),
+        "device": device or CPU,
+    }
+    return lambda room: TemplateProcess(config, room.memory)
 
 
 def is_stopped(process: int) -> bool:
