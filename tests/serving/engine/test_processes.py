@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.serving.engine.conftest import encoded
 
 from hotrow.artifact import Artifact, load_artifact
 from hotrow.data.raw import EncodedBlock
 from hotrow.errors import ArtifactError
 from hotrow.serving import Engine, EngineConfig
+from hotrow.serving.engine import workers
 from hotrow.serving.engine.workers import workers_of
 
 PATIENCE = 60
@@ -106,6 +109,30 @@ def test_workers_may_die_or_stop_under_load(
         return await _keep_asking(engine, blocks, harm())
 
     assert run(artifact.path, scenario) > 0
+
+
+def test_a_worker_that_loops_forever_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_COMMAND", [sys.executable, str(Path(__file__).with_name("looping.py"))])
+    (once := tmp_path / "once").touch()
+    config = {"once": str(once)}
+
+    async def scenario() -> Any:
+        settings = EngineConfig(workers=1, hang_seconds=0.3)
+        engine = Engine(lambda room: workers.TemplateProcess(config, room.memory), settings)
+        await engine.start()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                (before,) = engine.crew.processes
+                found = await engine.score(encoded(np.arange(5)))
+                assert engine.crew.restarts == 1
+                assert engine.crew.processes != [before]
+                await _until(lambda: not Path(f"/proc/{before}").exists())
+                return found
+        finally:
+            await engine.close()
+
+    np.testing.assert_array_equal(asyncio.run(scenario()).values[:, 0], np.arange(5))
+    assert not once.exists()
 
 
 def test_the_process_that_workers_are_forked_from_may_die(

@@ -18,7 +18,7 @@ from hotrow.serving.engine.layout import Layout, Shape
 from hotrow.serving.engine.messages import PACKET_BYTES, Kind, Outcome, Reply, Task
 from hotrow.serving.engine.queue import Waiting, WaitingLine, cut
 from hotrow.serving.engine.request import Request, Scores
-from hotrow.serving.engine.workers import Post, Starter, is_stopped, kill
+from hotrow.serving.engine.workers import CPU, Post, Starter, is_stopped, kill
 
 _LOG = logging.getLogger(__name__)
 _DEPTH = 2
@@ -26,6 +26,8 @@ _DEPTH = 2
 _ATTEMPTS = 3
 """A query over which so many workers died is given up: it may be what kills them."""
 _RESTART_SECONDS = 1.0
+_ENTER_SECONDS = 60.0
+"""A new worker on a device is first warmed there, with its first task in hand."""
 
 
 class _Given(NamedTuple):
@@ -45,6 +47,7 @@ class _Worker:
         post: where it works.
         process: its id; None for a thread.
         given: tasks that it has, the one it works at first.
+        since: when it could begin the first of them.
         answered: whether it has done any.
     """
 
@@ -52,6 +55,7 @@ class _Worker:
     post: Post
     process: int | None
     given: deque[_Given] = field(default_factory=deque)
+    since: float = 0.0
     answered: bool = False
 
 
@@ -64,6 +68,7 @@ class Crew:
         posts: where they work; one worker for each.
         batch_size: asked for the rows of a sub-batch whenever a query is cut.
         clock: returns seconds.
+        patience: returns the seconds after which a worker with a task of so many rows counts as hanging.
         observe: told the rows and seconds of every sub-batch that was scored.
     """
 
@@ -75,6 +80,7 @@ class Crew:
         posts: Sequence[Post],
         batch_size: Callable[[], int],
         clock: Callable[[], float],
+        patience: Callable[[int], float],
         observe: Callable[[int, float], None],
     ) -> None:
         self._starter = starter
@@ -82,6 +88,7 @@ class Crew:
         self._posts = posts
         self._batch_size = batch_size
         self._clock = clock
+        self._patience = patience
         self._observe = observe
         self._line = WaitingLine()
         self._flights: dict[Waiting, Flight] = {}
@@ -156,11 +163,31 @@ class Crew:
             self._end_if_finished(flight)
 
     def watch(self) -> None:
-        """Kill a worker that was stopped in the middle of its work; to be called every now and then."""
-        for worker in self._workers:
+        """Replace workers that are stopped or hang in the middle of their work; to be called now and then."""
+        for worker in list(self._workers):
             if worker.process is not None and worker.given and is_stopped(worker.process):
                 _LOG.warning("worker %d is stopped; it is replaced", worker.process)
                 kill(worker.process)
+            elif self._hangs(worker):
+                _LOG.warning("worker %s has not answered for too long; it is replaced", worker.process)
+                if worker.process is not None:
+                    kill(worker.process)
+                self._lose(worker)
+
+    def _hangs(self, worker: _Worker) -> bool:
+        if not self._is_overdue(worker):
+            return False
+        self._read(worker)  # the one that was late may be this process
+        return self._is_overdue(worker)
+
+    def _is_overdue(self, worker: _Worker) -> bool:
+        if not worker.given:
+            return False
+        start, stop = worker.given[0].part
+        patience = self._patience(stop - start)
+        if worker.post.device != CPU and not worker.answered:
+            patience += _ENTER_SECONDS
+        return self._clock() - worker.since > patience
 
     async def finish(self) -> None:
         """Wait until no query is in flight."""
@@ -211,6 +238,8 @@ class Crew:
                 flight.began = now
             self._numbers = (self._numbers + 1) & 0xFFFF_FFFF
             task = flight.task(self._numbers, part, self._batch_size())
+            if not worker.given:
+                worker.since = now
             worker.given.append(_Given(task, part, flight))
             try:
                 worker.channel.send(task.pack())
@@ -232,7 +261,7 @@ class Crew:
                 self._lose(worker)
                 break
             given = worker.given.popleft()
-            worker.answered = True
+            worker.since, worker.answered = self._clock(), True
             reply = Reply.unpack(packet)
             self._settle(given, reply)
         self._pump()

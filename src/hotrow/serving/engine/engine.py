@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hotrow.errors import ConfigError, RequestError
+from hotrow.scheduling.hang import hang_limit
 from hotrow.scheduling.service_time import LinearTime
 from hotrow.serving.engine.adaptation import Adaptation
 from hotrow.serving.engine.admission import Admission
@@ -43,6 +44,8 @@ class EngineConfig:
         memory_bytes: shared memory for the requests in flight, rounded up to a power of two.
         max_queued_rows: rows that may be unfinished; requests beyond are refused at once.
         sla_ms: the latency promised; requests that would be later are refused at once. None: none is.
+        hang_seconds: after which a worker that has not done a task is replaced; large tasks have a hundred
+            times their predicted time.
     """
 
     workers: int = 1
@@ -53,6 +56,7 @@ class EngineConfig:
     memory_bytes: int = 256 * 1024**2
     max_queued_rows: int = 65_536
     sla_ms: float | None = None
+    hang_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("batch_size", 1), ("memory_bytes", 1), ("max_queued_rows", 1)):
@@ -64,6 +68,8 @@ class EngineConfig:
             )
         if self.sla_ms is not None and not 0 < self.sla_ms < math.inf:
             raise ConfigError("engine.sla_ms", self.sla_ms, "milliseconds, more than 0")
+        if not self.hang_seconds > 0:
+            raise ConfigError("engine.hang_seconds", self.hang_seconds, "seconds, more than 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +309,7 @@ class Engine:
             posts=posts,
             batch_size=batch_size,
             clock=asyncio.get_running_loop().time,
+            patience=lambda rows: hang_limit(rows, admission.time, self._config.hang_seconds),
             observe=observe,
         )
         return _Side(crew, admission, batch_size)
