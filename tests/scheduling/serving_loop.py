@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hotrow.scheduling.adapt import AdaptConfig, Adapter, Window
+from hotrow.scheduling.admission import AdmissionConfig, decide, predict
 from hotrow.scheduling.forecast import Machine
 from hotrow.scheduling.knobs import Knobs
 from hotrow.scheduling.ladder import batch_ladder
@@ -28,6 +30,8 @@ class Loop:
         sizes: rows of queries.
         start: knobs to begin with.
         seed: of the load.
+        target_ms: queries that would be later are refused.
+        refused: share of the queries of each window that were.
     """
 
     workers: int
@@ -35,7 +39,9 @@ class Loop:
     sizes: Sequence[int]
     start: Knobs
     seed: int = 0
+    target_ms: float = math.inf
     tails_ms: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.adapter = Adapter(self.start, AdaptConfig(batch_sizes=tuple(batch_ladder(max(self.sizes)))))
@@ -53,21 +59,32 @@ class Loop:
         """Return the knobs after each window."""
         return [self._window(rate_qps) for _ in range(windows)]
 
+    def _offer(self, at: float, rows: int) -> Fate | None:
+        knobs, backlog = self.adapter.knobs, self.system.backlog(at)
+        time, config = self.estimator.fitted, AdmissionConfig(max_rows=1 << 30, target_ms=self.target_ms)
+        prediction = predict(rows, backlog, time, workers=self.workers, batch_size=knobs.batch_size)
+        if not decide(rows, backlog, prediction, config).admitted:
+            return None
+        return self.system.offer(at, rows, knobs)
+
     def _window(self, rate_qps: float) -> Knobs:
         busy = self.system.busy_ms
-        fates: list[Fate] = []
+        fates: list[Fate | None] = []
         count = self.rng.poisson(rate_qps * WINDOW_MS / 1000)
         arrivals = self.now + WINDOW_MS * np.sort(self.rng.random(count))
         drawn = self.rng.choice(np.asarray(self.sizes), count)
         for at, rows in zip(arrivals.tolist(), drawn.tolist(), strict=True):
-            fates.append(self.system.offer(at, rows, self.adapter.knobs))
+            fates.append(self._offer(at, rows))
         self.system.backlog(self.now)
         self.now += WINDOW_MS
-        latencies = np.array([fate.latency_ms for fate in fates] or [0.0])
+        latencies = np.array([fate.latency_ms for fate in fates if fate is not None] or [0.0])
+        admitted = np.array([fate is not None for fate in fates])
+        self.refused.append(1 - float(admitted.mean()))
         self.tails_ms.append(float(np.quantile(latencies, 0.95)))
         window = Window(
             seconds=WINDOW_MS / 1000,
-            sizes=np.array([fate.rows for fate in fates], dtype=np.int64),
+            sizes=drawn.astype(np.int64),
+            admitted=admitted,
             latency_ms=float(latencies.mean()),
             utilisation=min((self.system.busy_ms - busy) / WINDOW_MS / self.workers, 1.0),
         )

@@ -75,6 +75,24 @@ def test_it_follows_interference() -> None:
     assert loop.run(30, 300)[-1].batch_size > before
 
 
+@pytest.mark.parametrize(("workers", "start"), [(2, 1), (2, 4), (4, 1)])
+def test_it_leaves_a_setting_with_which_nearly_all_is_refused(workers: int, start: int) -> None:
+    """What is let in there is too little to look at; what is asked for is not."""
+    service = Linear(2.0, 0.02)
+    loop = Loop(workers, service, MLPERF, Knobs(start), seed=1, target_ms=30)
+    loop.run(60, 0.8 * capacity_qps(700, workers, service, MLPERF))
+    assert loop.refused[0] > 0.9
+    assert np.mean(loop.refused[-10:]) < 0.1
+
+
+def test_refused_queries_are_load_but_not_work() -> None:
+    refused = np.arange(100) % 4 != 0
+    asked = Window(seconds=2, sizes=np.arange(100), latency_ms=1, utilisation=0.5, admitted=~refused)
+    assert asked.worked.rate_qps == 12.5
+    assert asked.worked.sizes.tolist() == list(range(0, 100, 4))
+    assert window(30).worked.rate_qps == 30
+
+
 def window(queries: int = 100, latency_ms: float = 10, utilisation: float = 0.5) -> Window:
     sizes = np.resize(np.array(MLPERF), queries)
     return Window(seconds=1, sizes=sizes, latency_ms=latency_ms, utilisation=utilisation)

@@ -2,12 +2,13 @@
 
 After each window of traffic the tail that the present knobs and their neighbours would have is forecast from
 what was observed: the rate, the sizes, the time of sub-batches as it is learnt (interference shows there)
-and the utilisation. One knob moves one step, towards a setting that is clearly better, and only if several
-windows in a row say so. Then the move is judged by what was measured: if queries take clearly longer than
-before under no more load, and by more than windows differ by chance, it is taken back, and that step is
-not tried again for some time, twice as long each time. So a forecast that is wrong about a machine costs a
-few windows, not an oscillation. Where the workers are busy all the time queues grow whatever the knobs:
-then moves come at once and are not judged.
+and the utilisation. Refused queries count as load, for the knobs should bear them too, not as work. One knob
+moves one step, towards a setting that is clearly better, and only if several windows in a row say so. Then
+the move is judged by what was measured: if queries take clearly longer than before under no more load, and
+by more than windows differ by chance, it is taken back, and that step is not tried again for some time,
+twice as long each time. So a forecast that is wrong about a machine costs a few windows, not an
+oscillation. Where the workers are busy all the time queries grow whatever the knobs: then moves come at once
+and are not judged.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Window:
     Attributes:
         seconds: how long.
         sizes: (Q,) rows of the queries that arrived.
+        admitted: (Q,) bool, which of them were let in; None: all.
         latency_ms: mean latency of the queries that were completed.
         utilisation: share of the time that workers were busy, 0 to 1.
     """
@@ -43,6 +45,13 @@ class Window:
     sizes: NDArray[np.int64]
     latency_ms: float
     utilisation: float
+    admitted: NDArray[np.bool_] | None = None
+
+    @property
+    def worked(self) -> Load:
+        """The load that was let in, which is what the workers were busy with."""
+        sizes = self.sizes if self.admitted is None else self.sizes[self.admitted]
+        return Load(len(sizes) / self.seconds, sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +168,7 @@ class Adapter:
         self._sizes.extend(window.sizes[-self.config.memory :].tolist())
         weight = 1.0 if fresh else self._SMOOTHING
         self._rate_qps += weight * (len(window.sizes) / window.seconds - self._rate_qps)
-        expected = self._forecast(self.knobs, machine, headroom=1.0).utilisation
+        expected = forecast(self.knobs, window.worked, machine, self.config.percentile).utilisation
         if 0.05 < expected < 1 and 0.05 < window.utilisation < 0.95:
             ratio = min(max(window.utilisation / expected, 0.5), 2.0)
             self._correction += self._SMOOTHING * (ratio - self._correction)

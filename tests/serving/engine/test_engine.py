@@ -18,6 +18,7 @@ from hotrow.data.raw import EncodedBlock
 from hotrow.errors import ArtifactError, ConfigError, InternalError, RequestError
 from hotrow.serving import Engine, EngineConfig, Limits, RankingService
 from hotrow.serving.answers import Wanted
+from hotrow.serving.engine.adaptation import Adaptation
 from hotrow.serving.engine.messages import Body
 from hotrow.serving.engine.request import RawRequest
 
@@ -333,3 +334,27 @@ def test_a_threshold_needs_a_device() -> None:
         ConfigError, match="offload_threshold: got 5, expected at least 1, together with a dev"
     ):
         EngineConfig(offload_threshold=5)
+
+
+def test_adaptation_is_told_of_what_the_workers_were_asked(
+    run: Run, model: Controlled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, bool]] = []
+    monkeypatch.setattr(Adaptation, "arrived", lambda self, rows, *, admitted: told.append((rows, admitted)))
+    free = threading.Event()
+    model.before = lambda block: free.wait(PATIENCE)
+
+    async def scenario(engine: Engine) -> None:
+        begun = asyncio.create_task(engine.score(encoded(np.arange(8))))
+        await asyncio.sleep(0)
+        with pytest.raises(RequestError, match="queue full"):
+            await engine.score(encoded(np.arange(3)))
+        with pytest.raises(RequestError, match="deadline passed"):
+            await engine.score(encoded(np.arange(4)), seconds=0.0)
+        await engine.score(encoded(np.arange(100)))
+        free.set()
+        await begun
+
+    options = {"device": "other", "offload_threshold": 100, "max_queued_rows": 10}
+    run(scenario, move=lambda _: Device(), adapt=True, **options)
+    assert told == [(8, True), (3, False)]

@@ -25,6 +25,7 @@ class Adaptation:
         self._adapter = Adapter(Knobs(batch_size), AdaptConfig(batch_sizes=self._ladder))
         self._largest = 0
         self._sizes: list[int] = []
+        self._admitted: list[bool] = []
         self._latency_s: list[float] = []
         self._busy_s = 0.0
 
@@ -33,9 +34,10 @@ class Adaptation:
         """Steps that were taken so far."""
         return self._adapter.moves
 
-    def arrived(self, rows: int) -> None:
-        """Note a query."""
+    def arrived(self, rows: int, *, admitted: bool) -> None:
+        """Note a query, one that is refused for what is before it too: it should have been borne."""
         self._sizes.append(rows)
+        self._admitted.append(admitted)
 
     def answered(self, seconds: float) -> None:
         """Note a query's latency."""
@@ -58,9 +60,10 @@ class Adaptation:
             sizes=np.array(self._sizes, dtype=np.int64),
             latency_ms=float(np.mean(self._latency_s)) * 1e3 if self._latency_s else 0.0,
             utilisation=min(self._busy_s / (seconds * workers), 1.0),
+            admitted=np.array(self._admitted, dtype=np.bool_),
         )
         self._largest = max([self._largest, *self._sizes])
-        self._sizes, self._latency_s, self._busy_s = [], [], 0.0
+        self._sizes, self._admitted, self._latency_s, self._busy_s = [], [], [], 0.0
         self._step_off_the_plateau()
         self._adapter.observe(window, Machine(workers, time))
         return self._adapter.knobs.batch_size

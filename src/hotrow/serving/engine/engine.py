@@ -191,17 +191,23 @@ class Engine:
         """
         served = self._require()
         rows = request.rows if isinstance(request, RawRequest) else len(request)
-        side = served.sides[self._config.device is not None and self._offloads(rows)]
+        away = self._config.device is not None and self._offloads(rows)
+        side, adaptation = served.sides[away], None if away else self._adaptation
         crew, shape = side.crew, served.info.shape
         batch_size = side.batch_size()
-        side.admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=batch_size)
+        try:
+            side.admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=batch_size)
+        except RequestError as error:
+            if adaptation is not None and error.status == 503:
+                adaptation.arrived(rows, admitted=False)
+            raise
         now = asyncio.get_running_loop().time()
         deadline = None if seconds is None else now + seconds
-        if self._adaptation is None:
+        if adaptation is None:
             return await crew.score(request, shape, deadline)
-        self._adaptation.arrived(rows)
+        adaptation.arrived(rows, admitted=True)
         scores = await crew.score(request, shape, deadline)
-        self._adaptation.answered(asyncio.get_running_loop().time() - now)
+        adaptation.answered(asyncio.get_running_loop().time() - now)
         return scores
 
     @property
