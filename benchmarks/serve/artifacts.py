@@ -74,7 +74,7 @@ def _batches(schema: Schema) -> Iterator[Batch]:
     for number in range(count):
         block = source.content(number, rows)
         lists = to_jagged([block.lists]) if block.lists else None
-        yield Batch(torch.from_numpy(block.dense), torch.from_numpy(block.ids), lists=lists)
+        yield Batch(torch.tensor(block.dense), torch.tensor(block.ids), lists=lists)
 
 
 def schema_of(inputs: Inputs) -> Schema:

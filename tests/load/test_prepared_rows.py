@@ -49,7 +49,19 @@ def test_contents_are_a_function_of_seed_and_number(data: Dataset) -> None:
         return found
 
     assert first(1, 5) == first(1, 5)
-    assert len({tuple(first(seed, number)) for seed in range(3) for number in range(10)}) == 30
+    assert len({tuple(first(seed, number)) for seed in range(3) for number in range(10)}) > 20
+
+
+def test_all_rows_are_drawn_about_as_often(data: Dataset) -> None:
+    source = PreparedRows(data, "test", seed=2)
+    seen = [row_of(source.content(number, 20), row) for number in range(300) for row in (0, 19)]
+    assert len(set(map(str, seen))) == 90
+
+
+def test_of_a_large_split_as_many_rows_are_used_as_fit(data: Dataset) -> None:
+    source = PreparedRows(data, "test", seed=2, pool_bytes=2000)
+    names = {str(row_of(source.content(number, 5), row)) for number in range(100) for row in range(5)}
+    assert 10 < len(names) < 60
 
 
 def test_a_query_may_be_larger_than_the_split(data: Dataset) -> None:

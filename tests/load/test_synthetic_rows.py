@@ -47,11 +47,26 @@ def test_rows_fit_the_schema() -> None:
 
 def test_contents_are_a_function_of_seed_and_number() -> None:
     def ids(seed: int, number: int) -> list[int]:
-        found: list[int] = SyntheticRows(SCHEMA, seed=seed).content(number, 50).ids[:, 0].tolist()
+        source = SyntheticRows(SCHEMA, seed=seed, pool_bytes=1 << 17)
+        source.content(7, 3)
+        found: list[int] = source.content(number, 50).ids[:, 0].tolist()
         return found
 
     assert ids(1, 2) == ids(1, 2)
     assert ids(1, 2) != ids(1, 3) != ids(2, 3)
+
+
+def test_queries_differ() -> None:
+    source = SyntheticRows(SCHEMA, seed=0)
+    firsts = [source.content(number, 100).dense[0, 0] for number in range(200)]
+    assert len(set(firsts)) == 200
+
+
+def test_memory_is_bounded() -> None:
+    source = SyntheticRows(SCHEMA, seed=0, pool_bytes=1 << 14)
+    block = source.content(0, 2000)  # more rows than it holds
+    assert len({tuple(row) for row in block.ids.tolist()}) < (1 << 14) / (2 * 4 + 4 * 8 + 8)
+    assert len(set(block.dense[:, 0].tolist())) == (1 << 12) / 4
 
 
 def test_a_context_is_shared() -> None:
@@ -59,3 +74,12 @@ def test_a_context_is_shared() -> None:
     assert len(set(block.ids[:, 0].tolist())) == 1
     assert len(set(block.lists[0].lengths.tolist())) == 1
     assert len(set(block.dense[:, 0].tolist())) == 20
+
+
+def test_a_context_leaves_other_queries_alone() -> None:
+    source = SyntheticRows(SCHEMA, seed=0, context=("I1", "C1"))
+    whole = SyntheticRows(SCHEMA, seed=0)
+    for number in (3, 4, 3):
+        block, own = source.content(number, 20), whole.content(number, 20)
+        assert (block.ids[:, 0] == own.ids[0, 0]).all()
+        assert (block.dense == own.dense[0]).all()

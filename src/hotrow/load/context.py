@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hotrow.data.gather import packed_list
 from hotrow.data.raw import EncodedBlock, EncodedList
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError
+
+Value = TypeVar("Value", np.float32, np.int32)
 
 
 class Context:
@@ -31,15 +35,21 @@ class Context:
         self._lists = [feature.name in names for feature in schema.lists]
 
     def share(self, block: EncodedBlock, row: int) -> EncodedBlock:
-        """Return ``block`` with the values of ``row`` in all rows; its dense and ids are overwritten."""
-        if self._dense:
-            block.dense[:, self._dense] = block.dense[row, self._dense]
-        if self._ids:
-            block.ids[:, self._ids] = block.ids[row, self._ids]
+        """Return ``block`` with the values of ``row`` in all rows; what they are in is copied."""
+        block = replace(block, dense=_shared(block.dense, self._dense, row))
+        block = replace(block, ids=_shared(block.ids, self._ids, row))
         if not any(self._lists):
             return block
         lists = zip(block.lists, self._lists, strict=True)
         return replace(block, lists=tuple(_repeat(each, row) if is_in else each for each, is_in in lists))
+
+
+def _shared(values: NDArray[Value], columns: Sequence[int], row: int) -> NDArray[Value]:
+    if not columns:
+        return values
+    values = values.copy()
+    values[:, columns] = values[row, columns]
+    return values
 
 
 def _repeat(listed: EncodedList, row: int) -> EncodedList:
