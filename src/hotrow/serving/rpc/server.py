@@ -9,12 +9,23 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it writes to standard err
 import grpc
 
 from hotrow.errors import ConfigError
+from hotrow.serving.connections import HEADER_SECONDS, MAX_CONNECTIONS
 from hotrow.serving.front import Front
 from hotrow.serving.rpc.service import Service
 from hotrow.serving.security import Certificate, Guard
 
 _MAX_METADATA_BYTES = 16 * 1024
 _MAX_STREAMS = 1024
+"""Calls at a time over one connection; clients let more wait by themselves."""
+
+_MAX_CALLS = 4096
+"""At a time over all connections; beyond, RESOURCE_EXHAUSTED."""
+
+_IDLE_SECONDS = 300.0
+"""A connection without calls for so long is closed in order; clients open another when they need it."""
+
+_SILENT_SECONDS = 60.0
+"""A peer that sends nothing for so long is asked whether it is still there, and has 20 seconds to answer."""
 
 
 class RpcServer:
@@ -41,8 +52,13 @@ class RpcServer:
                 ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+                ("grpc.max_connection_idle_ms", round(_IDLE_SECONDS * 1000)),
+                ("grpc.keepalive_time_ms", round(_SILENT_SECONDS * 1000)),
+                ("grpc.server_handshake_timeout_ms", round(HEADER_SECONDS * 1000)),
                 ("grpc.so_reuseport", 0),
             ],
+            maximum_concurrent_rpcs=_MAX_CALLS,
         )
         self._server.add_generic_rpc_handlers((Service(front, guard).handler(),))
         shown = f"[{host}]" if ":" in host else host

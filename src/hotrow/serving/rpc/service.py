@@ -11,6 +11,7 @@ import grpc
 import msgspec
 
 from hotrow.errors import RequestError
+from hotrow.serving.connections import BODY_SECONDS
 from hotrow.serving.describing import model_config, model_statistics, repository_index, server_metadata
 from hotrow.serving.front import Front, retry_seconds, shown
 from hotrow.serving.rpc.messages import SERVICE, build, calls, parse
@@ -22,6 +23,7 @@ _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     499: grpc.StatusCode.CANCELLED,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -59,24 +61,27 @@ class Service:
             "RepositoryIndex": self._index,
             "ModelInfer": self._infer,
         }
+        # As calls of streams, which look the same to clients: of others gRPC reads the message itself, and
+        # waits for one that never comes as long as the client likes.
         for name in calls():  # their classes are made here, not at the first request
             build(f"{name}Response", {})
             parse(f"{name}Request", b"")
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                name: grpc.unary_unary_rpc_method_handler(self._guarded(name, handlers[name]))
+                name: grpc.stream_unary_rpc_method_handler(self._guarded(name, handlers[name]))
                 for name in calls()
             },
         )
 
-    def _guarded(self, name: str, handler: Handler) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def _guarded(self, name: str, handler: Handler) -> Callable[[object, Context], Awaitable[bytes]]:
         """Return a handler of bytes whose errors become statuses."""
 
-        async def handle(data: bytes, context: Context) -> bytes:
+        async def handle(_: object, context: Context) -> bytes:
             try:
                 if name not in _FREE:
                     self._require_token(context)
+                data = await _message(context)
                 return await handler(parse(f"{name}Request", data), context)
             except RequestError as error:
                 await self._abort(error, context)
@@ -143,3 +148,15 @@ class Service:
             scores, wanted = await call.score(asked, context.time_remaining())
             is_typed = any(tensor.HasField("contents") for tensor in request.inputs)
             return answer_message(wanted, scores.values, info, raw=not is_typed)
+
+
+async def _message(context: Context) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            data: bytes = await context.read()
+    except TimeoutError as error:
+        text = f"the request's message did not come within {BODY_SECONDS:g} seconds"
+        raise RequestError(text, status=408) from error
+    if data is grpc.aio.EOF:
+        raise RequestError("the request has no message")
+    return data
