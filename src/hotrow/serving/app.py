@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -13,17 +10,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hotrow.errors import RequestError
-from hotrow.serving.answers import answer
 from hotrow.serving.describing import model_config, model_statistics, repository_index, server_metadata
-from hotrow.serving.front import Call, Front, retry_seconds, shown
+from hotrow.serving.front import Call, Front
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.leaving import GONE, while_connected
 from hotrow.serving.live.page import HEADERS, live, page
 from hotrow.serving.reading import Asked, read_infer, read_rank
+from hotrow.serving.replies import (
+    DEADLINE,
+    HEADER_LENGTH,
+    deadline,
+    defect,
+    header_bytes,
+    refusal,
+    reply,
+    scored,
+)
 from hotrow.serving.security import Guard, Guarded
-
-_HEADER_LENGTH = "Inference-Header-Content-Length"
-_DEADLINE = "Deadline-Ms"
 
 
 class Addresses:
@@ -67,22 +70,22 @@ class Addresses:
 
     async def server(self, _: Request) -> Response:
         """Describe the server."""
-        return _answer(server_metadata())
+        return reply(server_metadata())
 
     async def live(self, _: Request) -> Response:
         """Tell that the process answers."""
-        return _answer({"live": True})
+        return reply({"live": True})
 
     async def ready(self, _: Request) -> Response:
         """Tell whether requests should be sent here."""
         state = self._engine.state
         if state == "ready":
-            return _answer({"ready": True})
-        return _answer({"ready": False, "error": f"the server is {state}"}, status=503)
+            return reply({"ready": True})
+        return reply({"ready": False, "error": f"the server is {state}"}, status=503)
 
     async def model(self, request: Request) -> Response:
         """Describe the model."""
-        return _answer(self._require_model(request).metadata())
+        return reply(self._require_model(request).metadata())
 
     async def model_ready(self, request: Request) -> Response:
         """Tell whether requests for the model should be sent here."""
@@ -91,7 +94,7 @@ class Addresses:
 
     async def config(self, request: Request) -> Response:
         """Tell how the model is run."""
-        return _answer(model_config(self._require_model(request), self._front.gauges()))
+        return reply(model_config(self._require_model(request), self._front.gauges()))
 
     async def statistics(self, request: Request) -> Response:
         """Tell what was asked of the model."""
@@ -100,7 +103,7 @@ class Addresses:
 
     async def all_statistics(self, _: Request) -> Response:
         """Tell what was asked of all models, which are one."""
-        return _answer(
+        return reply(
             {
                 "model_stats": [
                     model_statistics(
@@ -112,7 +115,7 @@ class Addresses:
 
     async def index(self, _: Request) -> Response:
         """List the models."""
-        return _answer(repository_index(self._engine.info, self._engine))
+        return reply(repository_index(self._engine.info, self._engine))
 
     async def page(self, _: Request) -> Response:
         """Show the last minutes."""
@@ -120,7 +123,7 @@ class Addresses:
 
     async def live_figures(self, _: Request) -> Response:
         """Return what the page shows."""
-        return _answer(live(self._front))
+        return reply(live(self._front))
 
     async def metrics(self, _: Request) -> Response:
         """Return counts for Prometheus."""
@@ -132,7 +135,7 @@ class Addresses:
         """Score tensors of rows."""
         self._require_model(request)
         with self._front.call() as call:
-            header = _header_bytes(request)
+            header = header_bytes(request.headers.get(HEADER_LENGTH))
             body = await self._body(request)
             # The model may have been replaced while the body came.
             asked = read_infer(body, header, self._require_model(request), self._front.limits)
@@ -147,14 +150,10 @@ class Addresses:
 
     async def _answer(self, call: Call, request: Request, asked: Asked) -> Response:
         info = self._engine.info
-        seconds = _deadline(request)
+        seconds = deadline(request.headers.get(DEADLINE))
         async with while_connected(request):
             scores, wanted = await call.score(asked, seconds)
-        answered = answer(wanted, scores.values, info)
-        if answered.header_bytes is None:
-            return _json(answered.body)
-        headers = {_HEADER_LENGTH: str(answered.header_bytes)}
-        return Response(answered.body, media_type="application/octet-stream", headers=headers)
+        return scored(wanted, scores.values, info)
 
     def _require_model(self, request: Request) -> ModelInfo:
         return self._front.require_model(request.path_params["name"], request.path_params.get("version", ""))
@@ -188,14 +187,14 @@ def build_app(front: Front, guard: Guard | None = None) -> Starlette:
         front: answers requests; starting and closing its engine is the caller's concern.
         guard: decides who may ask; None: everybody.
     """
-    refusal = _answer(
+    wants_token = reply(
         {"error": "this server wants its token: header Authorization: Bearer TOKEN"},
         status=401,
         headers={"WWW-Authenticate": "Bearer"},
     )
     app = Starlette(
         routes=Addresses(front).routes(),
-        middleware=[] if guard is None else [Middleware(Guarded, guard, refusal)],
+        middleware=[] if guard is None else [Middleware(Guarded, guard, wants_token)],
         exception_handlers={
             RequestError: _refused,
             HTTPException: _no_such_address,
@@ -206,50 +205,15 @@ def build_app(front: Front, guard: Guard | None = None) -> Starlette:
     return app
 
 
-def _header_bytes(request: Request) -> int | None:
-    """Return how long the JSON is that binary tensors follow, None if all is JSON."""
-    text = request.headers.get(_HEADER_LENGTH)
-    if text is None:
-        return None
-    if not text.isdecimal() or len(text) > 10:
-        raise RequestError(f"{_HEADER_LENGTH}: {text!r}, expected a number of bytes")
-    return int(text)
-
-
-def _deadline(request: Request) -> float | None:
-    """Return after how many seconds the answer is of no use, by the request's header; None: never."""
-    text = request.headers.get(_DEADLINE)
-    if text is None:
-        return None
-    try:
-        found = float(text) / 1e3
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < float("inf"):
-        raise RequestError(f"{_DEADLINE}: {text!r}, expected milliseconds")
-    return found
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    seconds = math.ceil(retry_seconds(error))  # HTTP knows whole seconds only
-    headers = {"Retry-After": str(seconds)} if error.status == 503 else {}
-    return _answer({"error": shown(error)}, status=error.status, headers=headers)
+    return refusal(error)
 
 
 async def _no_such_address(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer({"error": error.detail}, status=error.status_code, headers=dict(error.headers or {}))
+    return reply({"error": error.detail}, status=error.status_code, headers=dict(error.headers or {}))
 
 
 async def _defect(_: Request, __: Exception) -> Response:
-    # Starlette raises the error again after this answer, and the HTTP server logs it.
-    return _answer({"error": "internal error; the server's log has the details"}, status=500)
-
-
-def _answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return _json(msgspec.json.encode(value), status=status, headers=headers)
-
-
-def _json(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
+    return defect()  # Starlette raises the error again after this answer, and the HTTP server logs it

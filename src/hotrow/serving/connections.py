@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hotrow.serving.exchange import Direct, Exchange
+
 MAX_HEADER_BYTES = 32 * 1024
 HEADER_SECONDS = 10.0
 """In which the headers of a request must be there."""
@@ -26,10 +28,18 @@ class _TooLargeError(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol, which knows no such bounds."""
+    """uvicorn's protocol, which knows no such bounds.
 
-    def __init__(self, *words: Any, **options: Any) -> None:
+    Args:
+        direct: answers ordinary scoring requests; None: all go through ASGI.
+        words: of uvicorn.
+        options: of uvicorn.
+    """
+
+    def __init__(self, *words: Any, direct: Direct | None = None, **options: Any) -> None:
         super().__init__(*words, **options)
+        self._direct = direct
+        self._exchange: Exchange | None = None
         self._header_bytes = 0
         self._in_headers = True
         self._in_body = False
@@ -48,6 +58,8 @@ class Connection(HttpToolsProtocol):
         """End."""
         self._stop_timer()
         super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.leave()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
@@ -76,13 +88,42 @@ class Connection(HttpToolsProtocol):
             self._is_too_large = True
             raise _TooLargeError
         self._in_body = True
-        super().on_headers_complete()
+        if not self._begin_exchange():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; that of an exchange is not longer than its headers say."""
+        if (exchange := self._receiving) is not None:
+            exchange.add(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
         self._in_body = False
         self._stop_timer()
-        super().on_message_complete()
+        if (exchange := self._receiving) is not None:
+            exchange.start(self.server_state.default_headers)
+        else:
+            super().on_message_complete()
+
+    @property
+    def _receiving(self) -> Exchange | None:
+        """The exchange whose body is coming; None: it is that of another request."""
+        current: object = self.cycle
+        return current if isinstance(current, Exchange) else None
+
+    def _begin_exchange(self) -> bool:
+        """Answer a request without ASGI, if it may be and none is under way."""
+        if self._direct is None or not (self.cycle is None or self.cycle.response_complete):
+            return False
+        read = self._direct.accept(self.parser.get_method(), self.url, self.headers)
+        if read is None:
+            return False
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        self._exchange = Exchange(self, self._direct, read, self.headers, keep_alive=keep_alive)
+        self.cycle = self._exchange  # type: ignore[assignment]
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser could not read."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from hotrow.serving.config import ServerConfig
 from hotrow.serving.connections import MAX_CONNECTIONS, Connection
 from hotrow.serving.engine.engine import Engine
 from hotrow.serving.engine.workers import workers_of
+from hotrow.serving.exchange import Direct
 from hotrow.serving.front import Front
 from hotrow.serving.logs import RequestLog
 from hotrow.serving.security import Certificate, Guard
@@ -118,9 +120,8 @@ class Running:
         self._rpc: RpcServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.interrupted = False
-        self.server = _Server(
-            _uvicorn(build_app(self.front, self._guard if config.token_file else None), config.certificate)
-        )
+        app = build_app(self.front, self._guard if config.token_file else None)
+        self.server = _Server(_uvicorn(app, Direct(self.front, self._guard), config.certificate))
 
     async def run(self) -> None:
         """Listen, load, answer until told to stop, and finish what was begun."""
@@ -192,10 +193,11 @@ class Running:
             asyncio.get_running_loop().call_later(self._config.drain_seconds, self.end)
 
 
-def _uvicorn(app: ASGIApp, certificate: Certificate | None) -> uvicorn.Config:
+def _uvicorn(app: ASGIApp, direct: Direct, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=Connection,
+        http=partial(Connection, direct=direct),  # type: ignore[arg-type]  # it is only called
+        proxy_headers=False,  # nobody asks who a client is
         ssl_certfile=None if certificate is None else certificate.chain,
         ssl_keyfile=None if certificate is None else certificate.key,
         lifespan="off",

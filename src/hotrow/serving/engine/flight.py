@@ -15,8 +15,6 @@ from hotrow.serving.engine.messages import Kind, Task
 from hotrow.serving.engine.queue import Waiting
 from hotrow.serving.engine.request import RawRequest, Request, Scores
 
-_LINE = 64
-
 
 class Room:
     """Shared memory for requests, bounded.
@@ -93,9 +91,9 @@ class Flight:
 
     def scores(self, room: Room, now: float) -> Scores:
         """Return its scores, copied."""
-        rows = self.layout.at(room.memory.bytes, self.at)
+        scores = self.layout.scores(room.memory.bytes, self.at)
         return Scores(
-            rows.scores[: self.waiting.rows].copy(),
+            scores[: self.waiting.rows].copy(),
             self.wanted,
             (self.began or now) - self.arrived,
             self.work_seconds,
@@ -119,8 +117,7 @@ def place(request: Request, shape: Shape, room: Room) -> tuple[Layout, int, int]
 
 def place_body(request: RawRequest, layout: Layout, room: Room) -> tuple[Layout, int, int]:
     """Put a body into shared memory, behind room for its rows."""
-    size = -(-layout.size // _LINE) * _LINE
-    at = room.take(size + len(request.body))
-    body_at = at + size
+    at = room.take(layout.size + len(request.body))
+    body_at = at + layout.size
     room.memory.bytes[body_at : body_at + len(request.body)] = np.frombuffer(request.body, dtype=np.uint8)
     return layout, at, body_at

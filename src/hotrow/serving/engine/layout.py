@@ -6,15 +6,16 @@ Shapes: B rows that there is room for, N dense, F categorical and M list feature
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from hotrow.data.raw import EncodedBlock, EncodedList
 
 _LINE = 64
 """Bytes of a cache line, at which arrays begin."""
+
+_INT64, _INT32, _FLOAT32 = np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +35,50 @@ class Shape:
     tasks: int
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
     """Room for the rows of one query.
 
-    Attributes:
+    Args:
         shape: of the model.
         rows: most rows, B.
         listed: most ids of all lists together, V.
+
+    Attributes:
+        size: bytes of a query, whole cache lines.
     """
 
-    shape: Shape
-    rows: int
-    listed: int
+    __slots__ = ("_starts", "listed", "rows", "shape", "size")
 
-    @property
-    def size(self) -> int:
-        """Bytes of a query."""
-        return sum(_whole_lines(np.dtype(dtype).itemsize * _count(shape)) for dtype, shape in self._arrays())
+    def __init__(self, shape: Shape, rows: int, listed: int) -> None:
+        self.shape, self.rows, self.listed = shape, rows, listed
+        of_rows = rows * shape.lists
+        starts, at = [], 0
+        for size in (
+            8 * (1 + shape.lists),
+            *(4 * rows * shape.dense, 4 * rows * shape.categorical, 4 * of_rows, 4 * of_rows, 4 * listed),
+            4 * rows * shape.tasks,
+        ):
+            starts.append(at)
+            at += -(-size // _LINE) * _LINE
+        self._starts, self.size = starts, at
 
     def at(self, memory: NDArray[np.uint8], start: int) -> Rows:
         """Return the query that begins at byte ``start`` of ``memory``."""
-        found: list[NDArray[Any]] = []
-        for dtype, shape in self._arrays():
-            found.append(np.ndarray(shape, dtype, memory, start))
-            start += _whole_lines(found[-1].nbytes)
-        return Rows(*found)
+        shape, B = self.shape, self.rows
+        counts, dense, ids, starts, lengths, listed, _ = self._starts
+        return Rows(
+            np.ndarray((1 + shape.lists,), _INT64, memory, start + counts),
+            np.ndarray((B, shape.dense), _FLOAT32, memory, start + dense),
+            np.ndarray((B, shape.categorical), _INT32, memory, start + ids),
+            np.ndarray((shape.lists, B), _INT32, memory, start + starts),
+            np.ndarray((shape.lists, B), _INT32, memory, start + lengths),
+            np.ndarray((self.listed,), _INT32, memory, start + listed),
+            self.scores(memory, start),
+        )
 
-    def _arrays(self) -> list[tuple[DTypeLike, tuple[int, ...]]]:
-        shape = self.shape
-        return [
-            (np.int64, (1 + shape.lists,)),
-            (np.float32, (self.rows, shape.dense)),
-            (np.int32, (self.rows, shape.categorical)),
-            (np.int32, (shape.lists, self.rows)),
-            (np.int32, (shape.lists, self.rows)),
-            (np.int32, (self.listed,)),
-            (np.float32, (self.rows, shape.tasks)),
-        ]
+    def scores(self, memory: NDArray[np.uint8], start: int) -> NDArray[np.float32]:
+        """Return the scores alone, (B, K), of the query that begins at byte ``start`` of ``memory``."""
+        return np.ndarray((self.rows, self.shape.tasks), _FLOAT32, memory, start + self._starts[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +120,11 @@ class Rows:
     def read(self, start: int, stop: int) -> EncodedBlock:
         """Return some of the rows, as views."""
         rows = slice(start, stop)
+        if not len(self.starts):
+            return EncodedBlock(self.dense[rows], self.ids[rows], None)
         ends = np.cumsum(self.counts[1:])
         lists = tuple(
             EncodedList(self.listed[end - count : end], self.starts[m, rows], self.lengths[m, rows])
             for m, (end, count) in enumerate(zip(ends.tolist(), self.counts[1:].tolist(), strict=True))
         )
         return EncodedBlock(self.dense[rows], self.ids[rows], None, lists)
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
-
-
-def _whole_lines(size: int) -> int:
-    return -(-size // _LINE) * _LINE

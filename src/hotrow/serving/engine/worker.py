@@ -93,7 +93,8 @@ def _do(task: Task, memory: NDArray[np.uint8], model: ServedModel) -> Reply:
 
 def _score(rows: Rows, start: int, stop: int, model: ServedModel) -> None:
     scores_BK = model.score(rows.read(start, stop))
-    bad = np.flatnonzero(~np.isfinite(scores_BK).all(axis=1))
-    if bad.size:
+    is_number = np.isfinite(scores_BK)
+    if not is_number.all():
+        bad = np.flatnonzero(~is_number.all(axis=1))
         raise RequestError(f"rows[{start + bad[0]}]: its score is not a finite number; are its values?")
     rows.scores[start:stop] = scores_BK
