@@ -134,3 +134,16 @@ def test_a_call_without_a_message_is_told(start: Start) -> None:
         channel.stream_unary(f"/{SERVICE}/ModelInfer")(iter(()), timeout=PATIENCE)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == "the request has no message"
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+@pytest.mark.parametrize("request_bytes", [None, 64 * 1024**2], ids=["honest", "bomb"])
+def test_compressed_messages_are_refused(start: Start, compression: Any, request_bytes: int | None) -> None:
+    sent = _infer_request() if request_bytes is None else bytes(request_bytes)
+    with _connect(start()) as channel:
+        infer = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        with pytest.raises(grpc.RpcError) as caught:
+            infer(sent, timeout=PATIENCE, compression=compression)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        assert "is disabled" in caught.value.details()
+        assert infer(_infer_request(), timeout=PATIENCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it writes to standard error by itself
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # or any client makes it write to standard error
 
 import grpc
 
@@ -20,6 +20,9 @@ _MAX_STREAMS = 1024
 
 _MAX_CALLS = 4096
 """At a time over all connections; beyond, RESOURCE_EXHAUSTED."""
+
+_IDENTITY = 1 << int(grpc.Compression.NoCompression)
+"""Set of the compressions taken. Older cores hold compressed messages against the bound on their size."""
 
 _IDLE_SECONDS = 300.0
 """A connection without calls for so long is closed in order; clients open another when they need it."""
@@ -49,6 +52,8 @@ class RpcServer:
             options=[
                 ("grpc.max_receive_message_length", front.limits.max_body_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.compression_enabled_algorithms_bitset", _IDENTITY),
+                ("grpc.per_message_decompression", 0),  # none is decompressed before it is refused
                 ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
