@@ -169,8 +169,9 @@ class LoadRun:
         try:
             status = await self._send(query)
         except asyncio.CancelledError:
-            status = self._failed(f"no answer within {self._grace_s:g} s after the last query was sent")
-            self._status[index] = status
+            if self._grace_s > 0:  # otherwise nobody waited for it
+                self._failed(f"no answer within {self._grace_s:g} s after the last query was sent")
+            self._status[index] = Status.FAILED
             raise
         except Exception as error:  # noqa: BLE001 - whatever a query meets is a result of the run
             status = self._failed(f"{type(error).__name__}: {error}")

@@ -1,0 +1,145 @@
+"""Trials against a server over HTTP, made by a process of their own that stays from trial to trial.
+
+What it costs to make the load is then no part of the process that searches (or serves), and the load's
+own start is paid once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from hotrow.errors import InternalError, InvalidLoadError, UserError
+from hotrow.load.http.sender import HttpSender
+from hotrow.load.job import HttpJob
+from hotrow.load.query import QuerySource
+from hotrow.load.sizes import parse_sizes
+from hotrow.load.trial import TrialLoad, measure_trial
+from hotrow.scheduling.trial import Outcome, Trial
+
+_TRIAL_QUERIES = 1 << 24
+"""More than a trial has: so many numbers each trial has for itself."""
+
+_END_S = 5.0
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """The queries of one trial, which no other has.
+
+    Attributes:
+        source: of all queries.
+        trial: its number.
+    """
+
+    source: QuerySource[Any]
+    trial: int
+
+    def content(self, number: int, rows: int) -> Any:
+        """Return the content of the trial's query ``number``."""
+        return self.source.content(self.trial * _TRIAL_QUERIES + number, rows)
+
+
+class TrialProcess:
+    """Measures trials against a server.
+
+    Args:
+        job: server, queries and their sizes; its rate and times are those of each trial.
+        sla_ms: target of the latencies.
+
+    Attributes:
+        lag_ms: how late the generator was, 99th percentile of the worst trial that was not stopped.
+    """
+
+    def __init__(self, job: HttpJob, *, sla_ms: float) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._sla_ms = sla_ms
+        self.lag_ms = 0.0
+        self._process = context.Process(target=_work, args=(theirs, job, sla_ms), name="trials", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def measure(self, trial: Trial) -> Outcome:
+        """Make the load of a trial and return what was measured.
+
+        Raises:
+            UserError: the load cannot be made, or queries were answered, but none well.
+            InternalError: the process has ended.
+        """
+        try:
+            self._pipe.send(trial)
+            kind, value = self._pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise InternalError("the process that makes the load has ended") from error
+        if kind == "error":
+            raise InvalidLoadError(value)
+        outcome: Outcome
+        outcome, lag_ms = value
+        if outcome.count_violations(self._sla_ms) < trial.stop_at_violations:
+            self.lag_ms = max(self.lag_ms, lag_ms)
+        return outcome
+
+    def close(self) -> None:
+        """End the process; a trial under way is dropped."""
+        self._pipe.close()
+        self._process.join(timeout=_END_S)
+        self._process.kill()
+        self._process.join()
+
+    def __enter__(self) -> TrialProcess:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _work(pipe: Connection, job: HttpJob, sla_ms: float) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    try:
+        queries = job.queries()
+        with asyncio.Runner() as runner:
+            sender = runner.run(_sender(job))
+            gc.collect()
+            gc.freeze()
+            count = 0
+            while True:
+                trial: Trial = pipe.recv()
+                load = TrialLoad(
+                    send=sender.send,
+                    queries=Numbered(queries, count),
+                    sizes=parse_sizes(job.config.sizes),
+                    sla_ms=sla_ms,
+                )
+                seed = job.config.seed + count
+                count += 1
+                outcome, result = runner.run(measure_trial(load, trial, seed=seed))
+                if result.first_failure and not np.isfinite(outcome.latencies_ms).any():
+                    pipe.send(
+                        ("error", f"no query was answered; the first failed with: {result.first_failure}")
+                    )
+                    return
+                pipe.send(("measured", (outcome, _lag_ms(result.lag_s[trial.warm_up :]))))
+    except UserError as error:
+        pipe.send(("error", str(error)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone
+
+
+async def _sender(job: HttpJob) -> HttpSender:
+    return HttpSender(job.url, is_ranking=job.is_ranking)
+
+
+def _lag_ms(lag_s: Any) -> float:
+    sent = lag_s[np.isfinite(lag_s)]
+    return float(np.quantile(sent, 0.99, method="inverted_cdf")) * 1e3 if len(sent) else 0.0
