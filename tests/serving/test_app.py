@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -80,6 +81,34 @@ def test_a_long_body_without_a_length_is_cut_off(client: Any) -> None:
 
     assert client.post(INFER, content=endless()).status_code == 413
     assert sent <= 22_000
+
+
+def test_bodies_are_bounded_together(make_client: Any, scorer: Any, infer_body: Body) -> None:
+    limits = Limits(max_body_bytes=20_000, max_held_bytes=20_000)
+    client = make_client(lambda: RankingService("sums", scorer, limits), limits)
+    client.start()
+    whole = json.dumps(infer_body(1)).encode()
+
+    async def scenario() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
+        go_on = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield whole + b" " * (19_900 - len(whole))
+            await go_on.wait()
+
+        first = asyncio.create_task(client.http.post(INFER, content=slowly()))
+        while client.front.held.bytes < 19_900:
+            await asyncio.sleep(0)
+        refused = await client.http.post(INFER, content=whole)
+        go_on.set()
+        return await first, refused, await client.http.post(INFER, content=whole)
+
+    first, refused, again = client.loop.run(scenario())
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.json() == {"error": "the bodies of other requests take all memory, try again later"}
+    assert client.front.held.bytes == 0
+    assert client.front.statistics.fail["REJECTED"].count == 1
 
 
 @pytest.mark.parametrize("length", ["99999999999999999999999999", "-5", "x"])
@@ -181,3 +210,11 @@ def test_a_name_that_is_no_part_of_an_address_is_refused(scorer: Any, name: str)
 def test_limits_are_positive(field: str) -> None:
     with pytest.raises(ConfigError, match=f"limits.{field}: got 0, expected at least 1"):
         Limits(**{field: 0})
+
+
+def test_one_body_may_take_all_memory_of_bodies() -> None:
+    assert Limits(max_body_bytes=5, max_held_bytes=5)
+    with pytest.raises(
+        ConfigError, match=r"limits.max_held_bytes: got 4, expected at least max_body_bytes, 5"
+    ):
+        Limits(max_body_bytes=5, max_held_bytes=4)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from tests.serving.listening import PATIENCE, Listening
 from hotrow.errors import InternalError
 from hotrow.serving import Limits, RankingService, ServerConfig
 from hotrow.serving.app import Addresses
+from hotrow.serving.exchange import Direct, Exchange
+from hotrow.serving.security import Guard
 
 INFER, RANK = "/v2/models/sums/infer", "/v1/rank"
 
@@ -23,7 +27,7 @@ INFER, RANK = "/v2/models/sums/infer", "/v1/rank"
 @pytest.fixture
 def server(scorer: Any) -> Iterator[Listening]:
     """Return a server that listens."""
-    limits = Limits(max_body_bytes=20_000, max_rows=64)
+    limits = Limits(max_body_bytes=20_000, max_held_bytes=30_000, max_rows=64)
     config = ServerConfig(port=0, limits=limits)
     with Listening(lambda: RankingService("sums", scorer, limits), config).running() as listening:
         yield listening
@@ -229,6 +233,48 @@ def test_a_client_that_does_not_read_is_waited_for(
                 count += 1
         assert count < 100_000
     wait_until(lambda: server.engine.memory_taken == 0)
+
+
+def test_bodies_are_bounded_together(server: Listening) -> None:
+    padded = request(RANK, b'{"candidates": [{}]}' + b" " * 17_000)
+    with connect(server) as first, connect(server) as second:
+        first.sendall(padded[:-1])
+        wait_until(lambda: server.front.held.bytes > 17_000)
+        second.sendall(padded)
+        status, headers, body = read_answer(second)
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert json.loads(body) == {"error": "the bodies of other requests take all memory, try again later"}
+        first.sendall(padded[-1:])
+        assert read_answer(first)[0] == 200
+        second.sendall(padded)
+        assert read_answer(second)[0] == 200
+    wait_until(lambda: server.front.held.bytes == 0)
+    assert server.front.statistics.fail["REJECTED"].count == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_leaves_in_its_body_holds_nothing(server: Listening, chunked: bool) -> None:
+    with connect(server) as connection:
+        connection.sendall(request(RANK, b" " * 10_000, chunked=chunked)[:-8])
+        wait_until(lambda: server.front.held.bytes > 9_000)
+    wait_until(lambda: server.front.held.bytes == 0)
+
+
+def test_an_exchange_that_is_left_before_it_begins_holds_nothing(client: Any) -> None:
+    def read(*_: object) -> Any:
+        raise AssertionError("it was begun")
+
+    async def scenario() -> None:
+        wire: Any = SimpleNamespace(tasks=set())
+        exchange = Exchange(wire, Direct(client.front, Guard()), read, [], keep_alive=True)
+        exchange.add(b"12345")
+        assert client.front.held.bytes == 5
+        exchange.start([])
+        exchange.leave()
+        await asyncio.wait(wire.tasks)
+
+    client.loop.run(scenario())
+    assert client.front.held.bytes == 0
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

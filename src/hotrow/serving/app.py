@@ -136,7 +136,7 @@ class Addresses:
         self._require_model(request)
         with self._front.call() as call:
             header = header_bytes(request.headers.get(HEADER_LENGTH))
-            body = await self._body(request)
+            body = await self._body(call, request)
             # The model may have been replaced while the body came.
             asked = read_infer(body, header, self._require_model(request), self._front.limits)
             return await self._answer(call, request, asked)
@@ -145,7 +145,7 @@ class Addresses:
         """Rank candidates."""
         with self._front.call() as call:
             self._engine.info  # noqa: B018 - raises while nothing is loaded, whatever the body
-            asked = read_rank(await self._body(request), self._front.limits)
+            asked = read_rank(await self._body(call, request), self._front.limits)
             return await self._answer(call, request, asked)
 
     async def _answer(self, call: Call, request: Request, asked: Asked) -> Response:
@@ -158,8 +158,8 @@ class Addresses:
     def _require_model(self, request: Request) -> ModelInfo:
         return self._front.require_model(request.path_params["name"], request.path_params.get("version", ""))
 
-    async def _body(self, request: Request) -> bytes:
-        """Read the body, and stop reading where it becomes longer than allowed."""
+    async def _body(self, call: Call, request: Request) -> bytes:
+        """Read the body, and stop reading where it, or all bodies together, become longer than allowed."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise RequestError("compressed request bodies are not supported", status=415)
         too_long = RequestError(
@@ -172,9 +172,10 @@ class Addresses:
         body = bytearray()
         try:
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > self._front.limits.max_body_bytes:
+                if len(body) + len(chunk) > self._front.limits.max_body_bytes:
                     raise too_long
+                call.hold(len(chunk))
+                body += chunk
         except ClientDisconnect as error:
             raise RequestError("the client has left", status=GONE) from error
         return bytes(body)

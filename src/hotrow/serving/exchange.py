@@ -153,6 +153,7 @@ class Exchange:
         self._read = read
         self._headers = headers
         self._parts: list[bytes] = []
+        self._too_much: RequestError | None = None
         self._task: asyncio.Task[None] | None = None
         self._call = direct.call()
         self.keep_alive = keep_alive
@@ -165,13 +166,23 @@ class Exchange:
         return self.response_complete
 
     def add(self, part: bytes) -> None:
-        """Take a part of the body."""
-        self._parts.append(part)
+        """Take a part of the body; where there is no room for it, the rest is thrown away as it comes."""
+        if self._too_much is not None:
+            return
+        try:
+            self._call.hold(len(part))
+        except RequestError as error:
+            self._too_much = error
+            self._call.let_go()
+            self._parts.clear()
+        else:
+            self._parts.append(part)
 
     def start(self, default_headers: list[tuple[bytes, bytes]]) -> None:
         """Answer; all of the body is there."""
         self._task = asyncio.get_running_loop().create_task(self._run(default_headers))
         self._task.add_done_callback(self._wire.tasks.discard)
+        self._task.add_done_callback(lambda _: self._call.let_go())  # also if it was cancelled at once
         self._wire.tasks.add(self._task)
 
     def leave(self) -> None:
@@ -187,11 +198,16 @@ class Exchange:
     async def _run(self, default_headers: list[tuple[bytes, bytes]]) -> None:
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
-        response = await self._direct.answer(self._call, self._read, body, dict(self._headers))
+        response = await self._direct.answer(self._call, self._read_body, body, dict(self._headers))
         if self._wire.flow.write_paused:
             await self._wire.flow.drain()
         if not self.disconnected:
             self._send(response, default_headers)
+
+    def _read_body(self, body: bytes, headers: Headers) -> Asked:
+        if self._too_much is not None:
+            raise self._too_much
+        return self._read(body, headers)
 
     def _send(self, response: Response, default_headers: list[tuple[bytes, bytes]]) -> None:
         keep_alive = self.keep_alive and not self._direct.is_draining

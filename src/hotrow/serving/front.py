@@ -13,6 +13,7 @@ from hotrow.errors import InternalError, RequestError
 from hotrow.serving.answers import Wanted
 from hotrow.serving.engine.engine import Engine
 from hotrow.serving.engine.request import Scores
+from hotrow.serving.held import Held
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.limits import Limits
 from hotrow.serving.live.seconds import Gauges, LastSeconds
@@ -50,6 +51,7 @@ class Front:
     ) -> None:
         self.engine = engine
         self.limits = limits
+        self.held = Held(limits.max_held_bytes)
         self.statistics = Statistics()
         self.last_seconds = LastSeconds()
         self.clock = clock
@@ -130,12 +132,27 @@ class Call:
         front: that it came to.
     """
 
-    __slots__ = ("_front", "_scores", "_started")
+    __slots__ = ("_front", "_held", "_scores", "_started")
 
     def __init__(self, front: Front) -> None:
         self._front = front
+        self._held = 0
         self._scores: Scores | None = None
         self._started = front.clock()
+
+    def hold(self, size: int) -> None:
+        """Count ``size`` more bytes of the request's body, which are held until it ends.
+
+        Raises:
+            RequestError: all bodies together would take more than they may (503).
+        """
+        self._front.held.take(size)
+        self._held += size
+
+    def let_go(self) -> None:
+        """Count its body as held no longer."""
+        self._front.held.give_back(self._held)
+        self._held = 0
 
     async def score(self, asked: Asked, seconds: float | None) -> tuple[Scores, Wanted]:
         """Have a request scored; return its scores and what its answer must have.
@@ -158,6 +175,7 @@ class Call:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
+        self.let_go()
         self._front.ended(self._scores, error, self._front.clock() - self._started)
 
 

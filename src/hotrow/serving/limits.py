@@ -13,6 +13,8 @@ class Limits:
 
     Attributes:
         max_body_bytes: longest request body; a longer one is answered with 413.
+        max_held_bytes: of the bodies of all requests that have not ended, together; one that would need
+            more is answered with 503.
         max_rows: most rows (candidates) of one request.
         max_listed_ids: most ids that the list features of all its rows have together, as they are looked up:
             a history in the context counts for every candidate, of a longer one its last ``max_length`` ids.
@@ -20,6 +22,7 @@ class Limits:
     """
 
     max_body_bytes: int = 16 * 1024**2
+    max_held_bytes: int = 256 * 1024**2
     max_rows: int = 16_384
     max_listed_ids: int = 4_194_304
     max_tensors: int = 1024
@@ -28,6 +31,9 @@ class Limits:
         for field in fields(self):
             if getattr(self, field.name) < 1:
                 raise ConfigError(f"limits.{field.name}", getattr(self, field.name), "at least 1")
+        if self.max_held_bytes < self.max_body_bytes:
+            expected = f"at least max_body_bytes, {self.max_body_bytes}"
+            raise ConfigError("limits.max_held_bytes", self.max_held_bytes, expected)
 
     def require_tensors(self, count: int) -> None:
         """Refuse a request of too many inputs.

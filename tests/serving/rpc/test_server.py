@@ -20,7 +20,7 @@ from hotrow.serving.rpc.messages import SERVICE, message  # noqa: E402
 
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 50))
 
-Start = Callable[[], Listening]
+Start = Callable[..., Listening]
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def start(scorer: Any) -> Iterator[Start]:
     """Return a function that starts a server, with the bounds as they are then."""
     with ExitStack() as stack:
 
-        def make() -> Listening:
-            config = ServerConfig(port=0, grpc_port=0)
-            service = RankingService("sums", scorer, Limits())
+        def make(limits: Limits = Limits()) -> Listening:  # noqa: B008 - it is frozen
+            config = ServerConfig(port=0, grpc_port=0, limits=limits)
+            service = RankingService("sums", scorer, limits)
             return stack.enter_context(Listening(lambda: service, config).running())
 
         yield make
@@ -79,6 +79,32 @@ def test_calls_at_a_time_are_bounded(start: Start, scorer: Any, monkeypatch: pyt
         assert _is_live(other)
         assert infer(_infer_request(), timeout=PATIENCE)
     assert server.engine.memory_taken == 0
+
+
+def test_messages_are_bounded_together(start: Start, scorer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish, score = threading.Event(), scorer.score_encoded
+
+    def slow(block: Any) -> Any:
+        assert finish.wait(PATIENCE)
+        return score(block)
+
+    sent = _infer_request()
+    limits = Limits(max_body_bytes=len(sent), max_held_bytes=2 * len(sent) - 1)
+    server = start(limits)
+    monkeypatch.setattr(scorer, "score_encoded", slow)
+    with _connect(server) as channel:
+        infer = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        begun = infer.future(sent, timeout=PATIENCE)
+        while server.engine.crew.in_flight < 1:
+            assert not begun.done()
+        with pytest.raises(grpc.RpcError) as caught:
+            infer(sent, timeout=PATIENCE)
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "the bodies of other requests take all memory" in caught.value.details()
+        finish.set()
+        assert begun.result()
+        assert infer(sent, timeout=PATIENCE)
+    assert server.front.held.bytes == 0
 
 
 def test_connections_are_bounded(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,8 @@ RETRY = "grpc-retry-pushback-ms"
 """Metadata that gRPC's clients know: after how many milliseconds to try again."""
 
 Context = Any  # grpc.aio.ServicerContext; the library has no types
-Handler = Callable[[Any, Context], Awaitable[bytes]]
+Handler = Callable[[Any, Context, int], Awaitable[bytes]]
+"""Answers a message that was so many bytes."""
 
 
 class Service:
@@ -82,7 +83,7 @@ class Service:
                 if name not in _FREE:
                     self._require_token(context)
                 data = await _message(context)
-                return await handler(parse(f"{name}Request", data), context)
+                return await handler(parse(f"{name}Request", data), context, len(data))
             except RequestError as error:
                 await self._abort(error, context)
             except asyncio.CancelledError:
@@ -109,41 +110,42 @@ class Service:
             code = grpc.StatusCode.RESOURCE_EXHAUSTED if is_busy else grpc.StatusCode.UNAVAILABLE
         await context.abort(code or grpc.StatusCode.UNKNOWN, shown(error), metadata)
 
-    async def _live(self, _: Any, __: Context) -> bytes:
+    async def _live(self, *_: Any) -> bytes:
         return build("ServerLiveResponse", {"live": True})
 
-    async def _ready(self, _: Any, __: Context) -> bytes:
+    async def _ready(self, *_: Any) -> bytes:
         return build("ServerReadyResponse", {"ready": self._front.engine.state == "ready"})
 
-    async def _model_ready(self, request: Any, _: Context) -> bytes:
+    async def _model_ready(self, request: Any, *_: Any) -> bytes:
         self._front.require_model(request.name, request.version)
         return build("ModelReadyResponse", {"ready": self._front.engine.state == "ready"})
 
-    async def _server(self, _: Any, __: Context) -> bytes:
+    async def _server(self, *_: Any) -> bytes:
         return build("ServerMetadataResponse", server_metadata())
 
-    async def _model(self, request: Any, _: Context) -> bytes:
+    async def _model(self, request: Any, *_: Any) -> bytes:
         info = self._front.require_model(request.name, request.version)
         return build("ModelMetadataResponse", msgspec.to_builtins(info.metadata()))
 
-    async def _config(self, request: Any, _: Context) -> bytes:
+    async def _config(self, request: Any, *_: Any) -> bytes:
         info = self._front.require_model(request.name, request.version)
         config = model_config(info, self._front.gauges())
         return build("ModelConfigResponse", {"config": config})
 
-    async def _statistics(self, request: Any, _: Context) -> bytes:
+    async def _statistics(self, request: Any, *_: Any) -> bytes:
         info = self._front.require_model(request.name or self._front.info.name, request.version)
         counted = model_statistics(info, self._front.statistics, executions=self._front.engine.executions)
         return build("ModelStatisticsResponse", {"model_stats": [counted]})
 
-    async def _index(self, _: Any, __: Context) -> bytes:
+    async def _index(self, *_: Any) -> bytes:
         return build(
             "RepositoryIndexResponse", {"models": repository_index(self._front.info, self._front.engine)}
         )
 
-    async def _infer(self, request: Any, context: Context) -> bytes:
+    async def _infer(self, request: Any, context: Context, size: int) -> bytes:
         info = self._front.require_model(request.model_name, request.model_version)
         with self._front.call() as call:
+            call.hold(size)
             asked = read_message(request, info, self._front.limits)
             scores, wanted = await call.score(asked, context.time_remaining())
             is_typed = any(tensor.HasField("contents") for tensor in request.inputs)
