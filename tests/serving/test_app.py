@@ -117,6 +117,55 @@ def test_a_false_length_is_no_defect(client: Any, length: str) -> None:
     assert answer.status_code in (400, 413)
 
 
+@pytest.mark.parametrize(
+    ("header", "status", "message"),
+    [
+        ("0", 504, "the deadline passed before the request was scored"),
+        ("0.001", 503, "past its deadline: 0 rows are before this request"),
+        ("soon", 400, "Deadline-Ms: 'soon', expected milliseconds"),
+    ],
+)
+@pytest.mark.parametrize("path", [INFER, "/v1/rank"])
+def test_a_deadline_that_cannot_be_held_is_told(
+    client: Any, scorer: Any, infer_body: Body, path: str, header: str, status: int, message: str
+) -> None:
+    body = infer_body(1) if path == INFER else {"candidates": [{}]}
+    answer = client.post(path, body, headers={"Deadline-Ms": header})
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(message)
+    assert scorer.blocks == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "timeout", "seconds"),
+    [
+        ({}, 0, None),
+        ({"Deadline-Ms": "250"}, 0, 0.25),
+        ({"Deadline-Ms": "250"}, 100_000, 0.1),
+        ({"Deadline-Ms": "50"}, 100_000, 0.05),
+    ],
+)
+def test_the_earlier_deadline_counts(
+    client: Any,
+    infer_body: Body,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: dict[str, str],
+    timeout: int,
+    seconds: float | None,
+) -> None:
+    asked: list[float | None] = []
+    score = client.engine.score
+
+    async def note(request: Any, *, seconds: float | None) -> Any:
+        asked.append(seconds)
+        return await score(request)
+
+    monkeypatch.setattr(client.engine, "score", note)
+    body = infer_body(1) | {"parameters": {"timeout": timeout}}
+    assert client.post(INFER, body, headers=headers).status_code == 200
+    assert asked == [seconds]
+
+
 def test_compressed_bodies_are_refused(client: Any) -> None:
     answer = client.post(INFER, content=b"x", headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 415

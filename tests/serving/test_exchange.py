@@ -106,6 +106,7 @@ def test_answers_are_those_of_the_ordinary_way(
     ordinary = answered(server, request(path, body, *headers, chunked=True))
     assert direct == ordinary
     assert (direct[0] == 200) == (name in ("json", "binary", "rank", "deadline", "twice"))
+    assert direct[0] == {"late": 504, "no deadline": 400}.get(name, direct[0])
 
 
 def test_ordinary_requests_do_not_go_through_asgi(

@@ -18,7 +18,7 @@ from hotrow.serving.tensors import binary
 from hotrow.serving.tensors.encoded import is_encoded, read_encoded
 
 TIMEOUT = "timeout"
-"""Parameter of an inference request, as Triton has it: microseconds after which it is of no use."""
+"""Parameter of an inference request, as Triton has it: microseconds after which it is of no use; 0: never."""
 
 _INFER = msgspec.json.Decoder(InferRequest)
 
@@ -102,4 +102,4 @@ def _seconds(request: InferRequest) -> float | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise RequestError(f"parameter {TIMEOUT}: {value!r}, expected microseconds, a whole number")
-    return value / 1e6
+    return value / 1e6 or None

@@ -80,12 +80,17 @@ def test_many_at_a_time(client: Any) -> None:
         np.testing.assert_array_equal(result.as_numpy("score"), expected_scores(rows))
 
 
+def test_no_timeout_is_0(client: Any) -> None:
+    answer = client.infer("sums", inputs(3), timeout=0)
+    np.testing.assert_array_equal(answer.as_numpy("score"), expected_scores(3))
+
+
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
         ({"model_name": "other"}, "StatusCode.NOT_FOUND", "there is no model 'other'"),
         ({"inputs": inputs(65)}, "StatusCode.INVALID_ARGUMENT", "at most 64 are allowed"),
-        ({"timeout": 0}, "StatusCode.DEADLINE_EXCEEDED", "the deadline passed"),
+        ({"timeout": 1}, "StatusCode.RESOURCE_EXHAUSTED", "past its deadline"),
     ],
     ids=["name", "rows", "timeout"],
 )

@@ -68,13 +68,18 @@ def test_many_at_a_time(server: Listening) -> None:
             np.testing.assert_array_equal(request.get_result().as_numpy("score"), expected_scores(rows))
 
 
+def test_no_timeout_is_0(client: Any) -> None:
+    answer = client.infer("sums", inputs(3), timeout=0)
+    np.testing.assert_array_equal(answer.as_numpy("score"), expected_scores(3))
+
+
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
         ({"model_name": "other"}, "404", "there is no model 'other'"),
         ({"model_version": "7"}, "404", "there is no version '7'"),
         ({"inputs": inputs(65)}, "400", "at most 64 are allowed"),
-        ({"timeout": 0}, "504", "the deadline passed"),
+        ({"timeout": 1}, "503", "past its deadline"),
     ],
     ids=["name", "version", "rows", "timeout"],
 )

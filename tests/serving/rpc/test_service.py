@@ -194,9 +194,9 @@ BAD = {
         "parameter timeout: 'x'",
     ),
     "late": (
-        _of(lambda r: setattr(r.parameters["timeout"], "int64_param", 0), raw_request()),
-        "DEADLINE_EXCEEDED",
-        "the deadline passed",
+        _of(lambda r: setattr(r.parameters["timeout"], "int64_param", 1), raw_request()),
+        "RESOURCE_EXHAUSTED",
+        "past its deadline",
     ),
     "large": (b"\0" * 20_001, "RESOURCE_EXHAUSTED", "20001 vs. 20000"),
 }
