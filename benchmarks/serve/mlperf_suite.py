@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,8 @@ Wrap = Callable[[QuerySource[Any], Schema], QuerySource[Any]]
 def _over_loopback(loop: Loop, case: Case, batch_size: int) -> Any:
     port = free_port()
     command = hotrow_command(case.artifact, port, "--name", "m", "--batch-size", str(batch_size))
-    server: AbstractContextManager[str] = running(command, port, case.artifact)
-    with server as address:
-        url = parse_url(address)
+    with running(command, port, case.artifact) as server:
+        url = parse_url(server.url)
 
         async def make() -> HttpSender:
             return HttpSender(url, is_ranking=False)

@@ -79,9 +79,9 @@ def run() -> Figures:
 
 def _rate(system: System, model: Prepared, cores: int, *, seed: int) -> float:
     port = free_port()
-    with running(system.command(port, cores), port, model.trained / "model") as url:
+    with running(system.command(port, cores), port, model.trained / "model") as server:
         job = HttpJob(
-            url=parse_url(url),
+            url=parse_url(server.url),
             model="dlrm",
             api=system.api,
             config=LoadConfig(qps=1.0, sizes="mlperf", seed=seed),

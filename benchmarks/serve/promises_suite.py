@@ -1,4 +1,4 @@
-"""Suite ``serve-promises``: twice the load that holds, and workers killed under load, over loopback."""
+"""Suite ``serve-promises``: overload, killed workers, reloads, and a long load, over loopback."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 from benchmarks.serve.model import prepared_model
 from benchmarks.serve.over_http import highest_rate
-from benchmarks.serve.servers import free_port, hotrow_command, running
+from benchmarks.serve.servers import Server, free_port, hotrow_command, running
 from hotrow.load.http.url import parse_url
 from hotrow.load.job import HttpJob, PreparedSource
 from hotrow.load.processes import run_processes
@@ -30,19 +31,23 @@ SLA_MS = 30.0
 SECONDS = 10.0
 SHARES = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0)
 KILLS = 5
+RELOADS = 3
+SOAK_S = float(os.environ.get("SERVE_SOAK_S", "180"))
+_SOAK_SHARE = 0.6
+_LOOK_S = 5.0
 
 Figures = dict[str, Any]
 
 
 def run() -> Figures:
-    """Load the server beyond what it holds, and kill its workers."""
+    """Load the server beyond what it holds, kill its workers, reload its artifact, and load it for long."""
     with tempfile.TemporaryDirectory() as name:
         model = prepared_model(Path(name))
         port = free_port()
         command = hotrow_command(model.shrunk, port, "--name", "dlrm", "--sla-ms", str(SLA_MS))
-        with running(command, port, model.shrunk) as url:
+        with running(command, port, model.shrunk) as server:
             job = HttpJob(
-                url=parse_url(url),
+                url=parse_url(server.url),
                 model="dlrm",
                 api="binary",
                 config=LoadConfig(qps=1.0, seconds=SECONDS, warmup_seconds=2.0, sizes="mlperf"),
@@ -51,7 +56,9 @@ def run() -> Figures:
             search = SearchConfig(sla_ms=SLA_MS, percentile=99.0)
             capacity = highest_rate(job, search, start_qps=500, budget_s=75.0).rate_qps
             loads = [_overload(job, capacity, share) for share in SHARES]
-            kills = _kill(job, 0.6 * capacity)
+            kills = _kill(server, job, 0.6 * capacity)
+            reloads = _reload(server, job, 0.6 * capacity)
+            soak = _soak(server, job, _SOAK_SHARE * capacity)
     peak = max(row["goodput_qps"] for row in loads)
     twice = next(row for row in loads if row["share"] == 2.0)
     return {
@@ -59,7 +66,9 @@ def run() -> Figures:
         "capacity_qps": capacity,
         "goodput at twice the capacity, of its peak": twice["goodput_qps"] / peak,
         "loads": loads,
-        **kills,
+        "kills": kills,
+        "reloads": reloads,
+        "soak": soak,
     }
 
 
@@ -81,31 +90,77 @@ def _overload(job: HttpJob, capacity: float, share: float) -> Figures:
     return row
 
 
-def _kill(job: HttpJob, qps: float) -> Figures:
+def _kill(server: Server, job: HttpJob, qps: float) -> Figures:
     """Kill a worker every two seconds, and tell for how long answers were late or refused."""
-    killed: list[float] = []
-    seconds = 2.0 * (KILLS + 1)
 
-    def harm() -> None:
-        time.sleep(job.config.warmup_seconds + 3.0)  # the load's own processes take their time to start
-        for _ in range(KILLS):
-            victims = _workers()
-            killed.append(time.monotonic())
-            os.kill(victims[len(killed) % len(victims)], signal.SIGKILL)
-            time.sleep(2.0)
+    def harm(number: int) -> None:
+        victims = server.workers
+        os.kill(victims[number % len(victims)], signal.SIGKILL)
 
-    thread = threading.Thread(target=harm)
-    thread.start()
-    ended = replace(job, config=replace(job.config, qps=qps, seconds=seconds))
-    found = run_processes(ended).measured()
-    thread.join()
+    found = _under_load(job, qps, KILLS, 2.0, harm)
+    return {"workers killed": KILLS, **_told(found), "longest disturbance, s": _disturbance(found)}
+
+
+def _reload(server: Server, job: HttpJob, qps: float) -> Figures:
+    """Let the server load its artifact anew under load."""
+    found = _under_load(job, qps, RELOADS, 5.0, lambda _: server.process.send_signal(signal.SIGHUP))
+    return {"reloads": RELOADS, **_told(found)}
+
+
+def _soak(server: Server, job: HttpJob, qps: float) -> Figures:
+    """Load for long, and look at the memory of all processes; the first minute fills caches and pools."""
+    looks: list[tuple[float, float]] = []
+    started = time.monotonic()
+
+    def look(_: int) -> None:
+        looks.append((time.monotonic() - started, server.memory_bytes / 2**20))
+
+    found = _under_load(job, qps, int(SOAK_S / _LOOK_S), _LOOK_S, look)
+    seconds, mib = np.array([pair for pair in looks if pair[0] > min(60.0, SOAK_S / 3)]).T
     return {
-        "workers killed": len(killed),
-        "queries meanwhile": len(found.rows),
+        "seconds": SOAK_S,
+        **_told(found),
+        "memory after the first minute, MiB": float(mib[0]),
+        "memory at the end, MiB": float(mib[-1]),
+        "growth, MiB per million queries": float(np.polyfit(seconds, mib, 1)[0]) / qps * 1e6,
+    }
+
+
+def _under_load(
+    job: HttpJob, qps: float, times: int, every_s: float, do: Callable[[int], None]
+) -> LoadResult:
+    """Do something so many times while the server is loaded; return the record of all queries."""
+    ended = threading.Event()
+
+    def work() -> None:
+        ended.wait(job.config.warmup_seconds + 3.0)  # the load's own processes take their time to start
+        for number in range(times):
+            if ended.is_set():
+                return  # the load has ended early
+            do(number)
+            ended.wait(every_s)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        config = replace(job.config, qps=qps, seconds=every_s * (times + 1) + 3.0)
+        return run_processes(replace(job, config=config)).measured()
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _told(found: LoadResult) -> Figures:
+    latencies_ms = found.latency_s[found.status == Status.OK] * 1e3
+    row = {
+        "queries": len(found.rows),
         "failed": int(np.count_nonzero(found.status == Status.FAILED)),
         "shed": int(np.count_nonzero(found.status == Status.SHED)),
-        "longest disturbance, s": _disturbance(found),
+        "within_sla": float(np.count_nonzero(latencies_ms <= SLA_MS)) / len(found.rows),
+        "p99_ms": _quantile(latencies_ms, 0.99),
     }
+    sys.stderr.write(f"{row}\n")
+    return row
 
 
 def _disturbance(found: LoadResult) -> float:
@@ -113,22 +168,6 @@ def _disturbance(found: LoadResult) -> float:
     is_good = (found.status == Status.OK) & (found.latency_s <= SLA_MS / 1e3)
     good_s = found.scheduled_s[is_good]
     return float(np.diff(good_s).max(initial=0.0))
-
-
-def _workers() -> list[int]:
-    """Return the process ids of the server's workers: children of a template."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            command = Path(f"/proc/{parent}/cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if b"hotrow.serving.engine.template" in command:
-            found.append(int(entry.name))
-    return sorted(found)
 
 
 def _quantile(values: Any, share: float) -> float:

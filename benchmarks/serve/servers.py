@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE_S = 180.0
@@ -43,15 +44,53 @@ def ray_command(port: int, replicas: int) -> list[str]:
     return [sys.executable, "-m", "benchmarks.serve.peers.ray_service", str(port), str(replicas)]
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that runs.
+
+    Attributes:
+        url: its address.
+        process: its process.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def processes(self) -> list[int]:
+        """Ids of the process and of all that it has started, directly or not."""
+        found = [self.process.pid]
+        for pid in found:
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += map(int, task.read_text().split())
+        return found
+
+    @property
+    def workers(self) -> list[int]:
+        """Ids of a hotrow server's workers: forked processes, which have their template's command."""
+        commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.processes}
+        parents = {pid: int(_status(pid, "PPid")) for pid in commands}
+        return [pid for pid, command in commands.items() if commands.get(parents[pid]) == command]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of all its processes; shared pages count once (proportional set size)."""
+        total = 0
+        for pid in self.processes:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        return total * 1024
+
+
 @contextmanager
-def running(command: Sequence[str], port: int, artifact: Path) -> Iterator[str]:
-    """Run a server until the end of the block; yield its address when it is ready."""
+def running(command: Sequence[str], port: int, artifact: Path) -> Iterator[Server]:
+    """Run a server until the end of the block; yield it when it is ready."""
     environment = os.environ | {"ARTIFACT": str(artifact), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(f"{url}/v2/health/ready", process)
-        yield url
+        yield Server(url, process)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -59,6 +98,11 @@ def running(command: Sequence[str], port: int, artifact: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _status(pid: int, field: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{field}:"))
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
