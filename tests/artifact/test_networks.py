@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.artifact.saving import save_again
 
-from hotrow.artifact import Artifact, load_artifact, replace_networks
+from hotrow.artifact import Artifact, load_artifact, on_device, replace_networks
 from hotrow.artifact._tensors import read_tensors, write_tensors
 from hotrow.data.raw import RawBlock
 from hotrow.errors import ArtifactError, BackendUnavailableError
@@ -53,6 +53,23 @@ def test_survive_being_saved_and_loaded(plain: Artifact, tmp_path: Path, network
     np.testing.assert_array_equal(replace_networks(loaded, Networks()).score(rows(90)), plain.score(rows(90)))
     assert np.array_equal(scores, plain.score(rows(90))) == (networks.precision == "fp32")
     np.testing.assert_allclose(scores, plain.score(rows(90)), atol=0.02)
+
+
+@pytest.mark.parametrize("networks", NETWORKS, ids=lambda networks: networks.precision)
+def test_another_device_computes_as_trained(
+    plain: Artifact, networks: Networks, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not can_compute(networks.precision):
+        pytest.skip(f"this processor has no kernels for {networks.precision}")
+    moved = on_device(replace_networks(plain, networks), "cpu")
+    np.testing.assert_allclose(moved.score(rows(90)), plain.score(rows(90)), atol=1e-6)
+    told = [record.getMessage() for record in caplog.records]
+    if networks.precision == "fp32":
+        assert told == []
+    else:
+        (line,) = told
+        assert "on cpu the networks are computed in fp32" in line
+        assert f"on the CPU in {networks.precision}" in line
 
 
 def test_older_artifacts_are_fp32(plain: Artifact, edit_manifest: Edit, artifact: Path) -> None:

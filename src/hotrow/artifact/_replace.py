@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from hotrow.embedding import EmbeddingTables
 from hotrow.kernels.row_formats import RowFormat
 from hotrow.layers.inference import Networks
 from hotrow.models import RankingModel
+
+_LOG = logging.getLogger(__name__)
 
 
 def replace_tables(
@@ -47,12 +50,22 @@ def replace_networks(artifact: Artifact, networks: Networks) -> Artifact:
 
 
 def on_device(artifact: Artifact, device: str) -> Artifact:
-    """Return an artifact whose model, tables and networks, is on another device, in float32 networks.
+    """Return an artifact whose model is on another device: its tables, and its networks as they were trained.
+
+    The networks are in float32 there, and not the layers that the CPU has. Scores differ from the CPU's in
+    last bits; those of bf16 or int8 networks by what fewer bits had changed, which is logged.
 
     Args:
         artifact: on the CPU; it stays as it is.
         device: e.g. ``"cuda"``; it must have room for all tables.
     """
+    if artifact.networks.precision != "fp32":
+        _LOG.warning(
+            "%s: on %s the networks are computed in fp32, on the CPU in %s; their scores differ",
+            artifact.path,
+            device,
+            artifact.networks.precision,
+        )
     state = artifact.model.embeddings.state_dict()
     weights = {
         table.name: state[f"tables.{table.name}.weight"].to(device) for table in artifact.config.tables
