@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import logging
 import signal
 from pathlib import Path
 
@@ -7,6 +9,9 @@ import pytest
 
 from hotrow.cli import _frame
 from hotrow.cli.main import app
+from hotrow.cli.serve import _announce
+from hotrow.serving import Served
+from hotrow.serving.logs import write_json
 
 
 def hotrow(*words: object) -> int:
@@ -18,6 +23,11 @@ def hotrow(*words: object) -> int:
     [
         (("none",), "none/model/model.json: not found, expected a model written by `hotrow train`"),
         (("RUN", "--workers", -1), "engine.workers: got -1, expected at least 1"),
+        (("RUN", "--workers", 0), "engine.workers: got 0, expected at least 1"),
+        (
+            ("RUN", "--device", "cuda"),
+            "--offload-threshold: got None, expected rows from which queries go to",
+        ),
         (("RUN", "--port", 70000), "port: got 70000, expected 0 to 65535"),
         (("RUN", "--port", "http"), "Invalid value for '--port'"),
         (("RUN", "--drain-s", -1), "drain_seconds: got -1.0"),
@@ -39,6 +49,25 @@ def test_mistakes_are_told_in_one_line(
     assert printed.err.count("\n") == 1
     assert message in printed.err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_the_addresses_are_told_as_the_logs_are(capsys: pytest.CaptureFixture[str], is_json: bool) -> None:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    _frame.set_up_logging(verbose=False)
+    if is_json:
+        write_json()
+    try:
+        _announce(Served("m", "http://127.0.0.1:8000", "127.0.0.1:8001"))
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    (line,) = capsys.readouterr().err.splitlines()
+    text = json.loads(line)["message"] if is_json else line
+    assert text.startswith("serving m at http://127.0.0.1:8000 and by gRPC at 127.0.0.1:8001 (POST /v2/")
+    if is_json:
+        assert json.loads(line)["url"] == "http://127.0.0.1:8000"
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

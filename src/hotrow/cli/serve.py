@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 import os
 import sys
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from hotrow.errors import ConfigError
 
 if TYPE_CHECKING:
     from hotrow.serving import Certificate, Served
+
+_LOG = logging.getLogger(__name__)
 
 
 class LogFormat(enum.StrEnum):
@@ -106,8 +109,10 @@ def serve(
         from hotrow.serving.logs import write_json
 
         write_json()
+    if device is not None and offload_threshold is None:
+        raise ConfigError("--offload-threshold", None, f"rows from which queries go to --device {device}")
     engine = EngineConfig(
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
         batch_size=batch_size,
         device=device,
         offload_threshold=offload_threshold,
@@ -144,7 +149,14 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
 
 
 def _announce(served: Served) -> None:
+    from hotrow.serving.logs import is_json
+
     grpc = "" if served.grpc is None else f" and by gRPC at {served.grpc}"
     calls = f"POST /v2/models/{served.name}/infer, POST /v1/rank"
-    sys.stderr.write(f"serving {served.name} at {served.url}{grpc} ({calls})\n")
-    sys.stderr.flush()
+    text = f"serving {served.name} at {served.url}{grpc} ({calls})"
+    if is_json():
+        _LOG.setLevel(logging.INFO)  # it is told whatever else is
+        _LOG.info("%s", text, extra={"fields": asdict(served)})
+    else:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
