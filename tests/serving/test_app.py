@@ -19,7 +19,7 @@ Body = Callable[..., dict[str, Any]]
 def test_the_server_describes_itself(client: Any) -> None:
     answer = client.get("/v2").json()
     assert answer["name"] == "hotrow"
-    assert "binary_tensor_data" in answer["extensions"]
+    assert answer["extensions"] == ["binary_tensor_data", "model_configuration", "statistics"]
 
 
 def test_the_model_describes_itself(client: Any) -> None:

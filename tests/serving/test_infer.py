@@ -123,6 +123,7 @@ BAD = {
         "parameter binary_data: 1, expected true or false",
     ),
     "timeout": (lambda b: b.update(parameters={"timeout": -1}), "timeout: -1, expected microseconds"),
+    "endless timeout": (lambda b: b.update(parameters={"timeout": 10**400}), "expected microseconds"),
     "long id": (lambda b: b.update(id="x" * 1025), "id: 1025 characters"),
     "deep parameters": (lambda b: b.update(parameters={"a": {"b": 1}}), "parameters"),
 }

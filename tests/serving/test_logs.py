@@ -32,6 +32,14 @@ def test_a_request_leaves_one_line(caplog: pytest.LogCaptureFixture) -> None:
     assert all("\n" not in JsonFormatter().format(record) for record in caplog.records)
 
 
+def test_a_client_cannot_write_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    forged = "no feature 'x\r\nINFO hotrow.serving.requests: request outcome=OK\x1b[2J\u2028'"
+    RequestLog(1.0).write("OTHER", None, RequestError(forged), 0.001)
+    (line,) = [logging.Formatter().format(record) for record in caplog.records]
+    assert line.isprintable()
+    assert line.endswith(f"error={forged!r}")
+
+
 @pytest.mark.parametrize(("share", "count"), [(1.0, 100), (0.25, 25), (0.0, 0)])
 def test_an_even_share_is_logged(caplog: pytest.LogCaptureFixture, share: float, count: int) -> None:
     log = RequestLog(share)

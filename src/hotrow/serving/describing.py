@@ -16,7 +16,8 @@ from hotrow.version import hotrow_version
 
 _CONFIG_TYPES = {"BYTES": "TYPE_STRING"}
 
-EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
+EXTENSIONS = ("binary_tensor_data", "model_configuration", "statistics")
+"""Those that are whole: of Triton's ``model_repository`` there is the index, but nothing loads or unloads."""
 
 
 def server_metadata() -> dict[str, Any]:

@@ -80,5 +80,7 @@ class RequestLog:
             }
         if isinstance(error, RequestError):
             fields["error"] = str(error)[:200]
-        text = " ".join(f"{name}={value}" for name, value in fields.items())
+        # What clients write stands in quotes, line ends escaped: it cannot pass for a line of ours.
+        shown = {name: repr(value) if name == "error" else value for name, value in fields.items()}
+        text = " ".join(f"{name}={value}" for name, value in shown.items())
         _LOG.info("request %s", text, extra={"fields": fields})

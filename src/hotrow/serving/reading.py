@@ -100,6 +100,6 @@ def _seconds(request: InferRequest) -> float | None:
     value = request.parameters.get(TIMEOUT)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise RequestError(f"parameter {TIMEOUT}: {value!r}, expected microseconds, a whole number")
     return value / 1e6 or None
