@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +28,26 @@ from hotrow.errors import SchemaMismatchError
 from hotrow.kernels.dispatch import Backend
 from hotrow.kernels.id_index import IdIndex
 
+_AFTER_UNSEEN = np.int32(UNSEEN_ID + 1)
+_BEFORE_FIRST = np.int32(RESERVED_IDS - UNSEEN_ID - 1)
 _ROWS_AT_ONCE = 8192  # so many rows of ids are transposed within a core's cache
 
 
-class FeatureEncoder(Protocol):
+class FeatureEncoder(ABC):
     """Maps the keys of one categorical feature to row ids."""
+
+    @abstractmethod
+    def encode_present(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Return the row id of each key, (n,), anything for missing ones."""
 
     def encode(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the row id of each key, (n,)."""
+        ids = self.encode_present(keys)
+        np.copyto(ids, MISSING_ID, where=keys == MISSING_KEY)
+        return ids
 
 
-class VocabularyEncoder:
+class VocabularyEncoder(FeatureEncoder):
     """Row ids from a vocabulary; keys it does not have are ``UNSEEN_ID``.
 
     Args:
@@ -49,17 +58,15 @@ class VocabularyEncoder:
     def __init__(self, keys: NDArray[np.uint64], *, backend: Backend = "auto") -> None:
         self._index = IdIndex(keys, backend=backend)
 
-    def encode(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """Return the row id of each key, (n,)."""
+    def encode_present(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Return the row id of each key, (n,), anything for missing ones."""
         ids = self._index.lookup(keys)
-        is_unseen = ids < 0
-        ids += np.int32(RESERVED_IDS)
-        np.copyto(ids, UNSEEN_ID, where=is_unseen)
-        np.copyto(ids, MISSING_ID, where=keys == MISSING_KEY)
+        ids += _AFTER_UNSEEN  # those that are not there were -1
+        ids += (ids > UNSEEN_ID) * _BEFORE_FIRST
         return ids
 
 
-class HashEncoder:
+class HashEncoder(FeatureEncoder):
     """Row ids by hashing; no key is unseen.
 
     Args:
@@ -71,11 +78,9 @@ class HashEncoder:
         self._salt = hash_salt(name)
         self._rows = rows
 
-    def encode(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """Return the row id of each key, (n,)."""
-        ids = hash_rows(keys, salt=self._salt, rows=self._rows)
-        np.copyto(ids, MISSING_ID, where=keys == MISSING_KEY)
-        return ids
+    def encode_present(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Return the row id of each key, (n,), anything for missing ones."""
+        return hash_rows(keys, salt=self._salt, rows=self._rows)
 
 
 class Encoder:
@@ -136,8 +141,12 @@ class Encoder:
         ids = np.empty((len(block), len(self._features)), dtype=np.int32)
         for row in range(0, len(block), _ROWS_AT_ONCE):
             rows = slice(row, row + _ROWS_AT_ONCE)
+            keys = block.keys[:, rows]
+            part = np.empty(keys.shape, dtype=np.int32)
             for column, encoder in enumerate(self._features):
-                ids[rows, column] = encoder.encode(block.keys[column, rows])
+                part[column] = encoder.encode_present(keys[column])
+            np.copyto(part, MISSING_ID, where=keys == MISSING_KEY)
+            ids[rows] = part.T
         lists = zip(block.lists, self.schema.lists, self._lists, strict=True)
         return EncodedBlock(
             dense=encode_dense(block.dense, self.schema.dense),

@@ -18,7 +18,7 @@ from hotrow.serving.protocol import (
     InferResponse,
     OutputTensor,
     Parameter,
-    RankRequest,
+    RankOptions,
     RankResponse,
 )
 from hotrow.serving.ranking import ranking
@@ -82,7 +82,7 @@ def wanted_of_infer(request: InferRequest, info: ModelInfo) -> Wanted:
     )
 
 
-def wanted_of_rank(request: RankRequest) -> Wanted:
+def wanted_of_rank(request: RankOptions) -> Wanted:
     """Return what a ranking request asks for.
 
     Raises:

@@ -89,21 +89,29 @@ class ModelMetadata(Struct):
     parameters: dict[str, str]
 
 
-class RankRequest(Struct, forbid_unknown_fields=True):
+class RankOptions(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a ranking call asks for beside its candidates.
+
+    Attributes:
+        top_k: how many of the best to return; all when absent.
+        id: returned as it came.
+    """
+
+    top_k: Annotated[int, Meta(ge=1)] | None = None
+    id: str | None = None
+
+
+class RankRequest(RankOptions, kw_only=True):
     """Body of ``POST /v1/rank``.
 
     Attributes:
         candidates: raw feature values of each candidate by column name, of a list feature an array; null
             or absent is missing.
         context: raw feature values that all candidates share, such as the user's and the user's history.
-        top_k: how many of the best to return; all when absent.
-        id: returned as it came.
     """
 
     candidates: list[dict[str, FeatureValue]]
     context: dict[str, FeatureValue] = {}
-    top_k: Annotated[int, Meta(ge=1)] | None = None
-    id: str | None = None
 
 
 class Ranked(Struct, omit_defaults=True):

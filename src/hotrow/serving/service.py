@@ -16,12 +16,12 @@ from hotrow.data.schema import Schema
 from hotrow.errors import DataError, InternalError, RequestError
 from hotrow.scheduling.service_time import LinearTime
 from hotrow.serving.answers import Answer, Wanted, answer, wanted_of_infer, wanted_of_rank
+from hotrow.serving.candidates import CandidateReader
 from hotrow.serving.engine.layout import Shape
 from hotrow.serving.engine.messages import Body
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.limits import Limits
-from hotrow.serving.protocol import FeatureValue, InferRequest, RankRequest, decode
-from hotrow.serving.ranking import candidate_rows
+from hotrow.serving.protocol import FeatureValue, InferRequest, decode
 from hotrow.serving.tensors import binary
 from hotrow.serving.tensors.encoded import is_encoded, read_encoded
 from hotrow.serving.tensors.raw import read_rows
@@ -30,7 +30,6 @@ _WARM_ROWS = (1, 64)
 _WARM_ROUNDS = 3
 
 _INFER = msgspec.json.Decoder(InferRequest)
-_RANK = msgspec.json.Decoder(RankRequest)
 _WANTED = msgspec.json.Decoder(Wanted)
 
 
@@ -81,6 +80,9 @@ class RankingService:
         self.info = ModelInfo.of(name, version, scorer.schema, scorer.tasks)
         self._scorer = scorer
         self._limits = limits
+        self._candidates = CandidateReader(
+            (*self.info.dense, *self.info.categorical, *self.info.lists), limits
+        )
         self._move = move
 
     def enter(self, device: str) -> None:
@@ -149,10 +151,8 @@ class RankingService:
         return self._encode(read_rows(request, data, self.info, self._limits), "rows"), wanted
 
     def _rank(self, body: bytes) -> tuple[EncodedBlock, Wanted]:
-        request = decode(_RANK, body, where="request body")
-        columns = {*self.info.dense, *self.info.categorical, *self.info.lists}
-        rows = candidate_rows(request, columns=columns, limits=self._limits)
-        return self._encode(rows, "candidates"), wanted_of_rank(request)
+        rows, options = self._candidates.read(body)
+        return self._encode(rows, "candidates"), wanted_of_rank(options)
 
     def _encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> EncodedBlock:
         try:

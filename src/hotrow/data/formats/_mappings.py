@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 from hotrow.data._digits import DIGIT_VALUES, MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, read_hex
 from hotrow.data._fields import eight_bytes_at
 from hotrow.data._lines import LEFT_PAD, RIGHT_PAD
+from hotrow.data.columnar import column_of, unknown_columns
 from hotrow.errors import DataError
 
 Rows = Sequence[Mapping[str, Any]]
+
+_BETWEEN = ","
 
 
 def check_columns(rows: Rows, known: frozenset[str]) -> None:
@@ -22,10 +26,8 @@ def check_columns(rows: Rows, known: frozenset[str]) -> None:
     Raises:
         DataError: names the row and the column.
     """
-    for number, row in enumerate(rows):
-        if not known.issuperset(row):
-            column = next(str(name) for name in row if name not in known)
-            raise DataError(f"rows[{number}]", "unknown column", column=column)
+    for number, column in unknown_columns(rows, known).items():
+        raise DataError(f"rows[{number}]", "unknown column", column=column)
 
 
 def integers_from_rows(rows: Rows, names: Sequence[str]) -> NDArray[np.float64]:
@@ -37,16 +39,17 @@ def integers_from_rows(rows: Rows, names: Sequence[str]) -> NDArray[np.float64]:
     Raises:
         DataError: names the row and column of another value.
     """
-    flat = [row.get(name) for row in rows for name in names]
-    if not {type(value) for value in flat} <= {int, float, type(None)}:
-        _require_integers(flat, names)
+    flat = list(chain.from_iterable(column_of(rows, name) for name in names))
+    if not {*map(type, flat)} <= {int, float, type(None)}:
+        _require_integers(rows, names)
     try:
-        values = np.array([np.nan if value is None else value for value in flat], dtype=np.float64)
+        values = np.array(flat, dtype=np.float64)  # NaN for None
     except OverflowError:  # an integer beyond float64
         values = np.full(len(flat), np.inf)
-    if not (np.abs(values) < 10.0**MAX_DECIMAL_DIGITS).all() or (values != np.trunc(values)).any():
-        _require_integers(flat, names)  # NaN stands for None, or for itself, which is refused
-    return values.reshape(len(rows), len(names))
+    is_wrong = ~(np.abs(values) < 10.0**MAX_DECIMAL_DIGITS) | (values != np.trunc(values))
+    if not all(flat[at] is None for at in np.flatnonzero(is_wrong).tolist()):
+        _require_integers(rows, names)
+    return np.ascontiguousarray(values.reshape(len(names), len(rows)).T)
 
 
 def hex_from_rows(rows: Rows, names: Sequence[str]) -> NDArray[np.uint64]:
@@ -58,16 +61,12 @@ def hex_from_rows(rows: Rows, names: Sequence[str]) -> NDArray[np.uint64]:
     Raises:
         DataError: names the row and column of another value.
     """
-    flat = [row.get(name) for name in names for row in rows]
-    if {type(value) for value in flat} <= {str, type(None)}:
-        texts = [value or "" for value in flat]
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        ends = np.cumsum(lengths) + len(LEFT_PAD)
-        # One byte a character, so that lengths are right; what is not ASCII is no digit anyway.
-        joined = LEFT_PAD + "".join(texts).encode("ascii", "replace") + RIGHT_PAD
-        keys, is_wrong = read_hex(eight_bytes_at(joined.translate(DIGIT_VALUES)), ends, lengths)
-    else:
+    flat = list(chain.from_iterable(column_of(rows, name) for name in names))
+    fields = _fields(flat)
+    if fields is None:
         is_wrong = np.array([type(value) not in (str, type(None)) for value in flat], dtype=np.bool_)
+    else:
+        keys, is_wrong = read_hex(*fields)
     if is_wrong.any():
         at = int(np.flatnonzero(is_wrong)[0])
         expected = f"a string of at most {MAX_HEX_DIGITS} hexadecimal digits or null"
@@ -75,11 +74,31 @@ def hex_from_rows(rows: Rows, names: Sequence[str]) -> NDArray[np.uint64]:
     return keys.reshape(len(names), len(rows))
 
 
-def _require_integers(flat: Sequence[object], names: Sequence[str]) -> None:
-    for at, value in enumerate(flat):
-        if not _is_integer(value):
-            expected = f"a whole number of at most {MAX_DECIMAL_DIGITS} digits or null"
-            raise _wrong(value, expected, at // len(names), names[at % len(names)])
+def _fields(values: Sequence[Any]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return what ``read_hex`` takes of texts and None; None if there are other values."""
+    texts = [value or "" for value in values]
+    try:
+        joined = (_BETWEEN.join(texts) + _BETWEEN).encode("ascii", "replace")
+    except TypeError:
+        return None
+    # One byte a character, so that lengths are right; what is not ASCII is no digit anyway.
+    ends = np.flatnonzero(np.frombuffer(joined, dtype=np.uint8) == ord(_BETWEEN))
+    lengths = np.diff(ends, prepend=-1) - 1
+    if len(ends) != len(texts):  # one of them has the separator in it
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        ends = np.cumsum(lengths + 1) - 1
+    if not all(values[at] in (None, "") for at in np.flatnonzero(lengths == 0).tolist()):
+        return None
+    padded = LEFT_PAD + joined + RIGHT_PAD
+    return eight_bytes_at(padded.translate(DIGIT_VALUES)), ends + len(LEFT_PAD), lengths
+
+
+def _require_integers(rows: Rows, names: Sequence[str]) -> None:
+    for number, row in enumerate(rows):
+        for name in names:
+            if not _is_integer(row.get(name)):
+                expected = f"a whole number of at most {MAX_DECIMAL_DIGITS} digits or null"
+                raise _wrong(row.get(name), expected, number, name)
 
 
 def _is_integer(value: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data.columnar import column_of, unknown_columns
 from hotrow.data.formats._values import (
     EXPECTED_KEY,
     EXPECTED_LABEL,
@@ -84,10 +85,8 @@ def require_rows(rows: Rows, schema: Schema) -> RawBlock:
 
 
 def _find_unknown(rows: Rows, known: frozenset[str], faults: dict[int, Fault]) -> None:
-    for at, row in enumerate(rows):
-        if not known.issuperset(row):
-            column = next(str(name) for name in row if name not in known)
-            faults[at] = Fault(column, "unknown_column", "unknown column")
+    for at, column in unknown_columns(rows, known).items():
+        faults[at] = Fault(column, "unknown_column", "unknown column")
 
 
 def _find_misaligned(schema: Schema, lists: Sequence[RawList], faults: dict[int, Fault]) -> None:
@@ -111,25 +110,25 @@ class _Reader:
         self._faults = faults
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        values = [row.get(name) for row in self._rows]
+        values = column_of(self._rows, name)
         found, is_wrong = read_numbers(values)
         self._note(name, "number", values, is_wrong, EXPECTED_NUMBER)
         return found
 
     def labels(self, name: str) -> NDArray[np.float32]:
-        values = [row.get(name) for row in self._rows]
+        values = column_of(self._rows, name)
         found, is_wrong = read_labels(values)
         self._note(name, "label", values, is_wrong, EXPECTED_LABEL)
         return found
 
     def keys(self, name: str, key_type: KeyType) -> NDArray[np.uint64]:
-        values = [row.get(name) for row in self._rows]
+        values = column_of(self._rows, name)
         found, is_wrong = read_keys(values, key_type)
         self._note(name, "id", values, is_wrong, EXPECTED_KEY[key_type])
         return found
 
     def lists(self, name: str, key_type: KeyType) -> RawList:
-        values = [row.get(name) for row in self._rows]
+        values = column_of(self._rows, name)
         is_list = np.fromiter((isinstance(value, list | tuple) for value in values), np.bool_, len(values))
         is_absent = np.fromiter((value is None for value in values), np.bool_, len(values))
         self._note(name, "list", values, ~is_list & ~is_absent, "a list or null")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from hotrow.data.columnar import ColumnarRows
 from hotrow.errors import RequestError
 from hotrow.serving.info import CATEGORICAL, DENSE, LENGTHS, LIST, ModelInfo
 from hotrow.serving.limits import Limits
-from hotrow.serving.protocol import FeatureValue, InferRequest, InputTensor
+from hotrow.serving.protocol import InferRequest, InputTensor
 from hotrow.serving.tensors.elements import elements, require_datatype
 
 _DATATYPES = {DENSE: ("FP32", "FP64", "INT32", "INT64"), CATEGORICAL: ("BYTES",)}
@@ -17,7 +18,7 @@ _DATATYPES = {DENSE: ("FP32", "FP64", "INT32", "INT64"), CATEGORICAL: ("BYTES",)
 
 def read_rows(
     request: InferRequest, data: Mapping[str, memoryview], info: ModelInfo, limits: Limits
-) -> list[Mapping[str, FeatureValue]]:
+) -> ColumnarRows:
     """Check the inputs of a request and return its rows: raw values by column name, None where missing.
 
     Args:
@@ -39,15 +40,13 @@ def read_rows(
         found = ", ".join(f"{count} {name}" for name, count in counts.items())
         raise RequestError(f"inputs differ in their number of rows: {found}")
     count = max(counts.values())
-    rows: list[dict[str, FeatureValue]] = [{} for _ in range(count)]
+    values: dict[str, Sequence[Any]] = {}
     for name, names in columns.items():
-        values = iter(elements(inputs[name], data))
-        for row in rows:
-            row.update(zip(names, values, strict=False))  # takes len(names) values, leaves the rest
+        flat = elements(inputs[name], data)
+        values |= {column: flat[at :: len(names)] for at, column in enumerate(names)}
     for name in info.lists:
-        for row, ids in zip(rows, _slices(inputs[LIST + name], inputs[LENGTHS + name], data), strict=True):
-            row[name] = ids
-    return list(rows)
+        values[name] = _slices(inputs[LIST + name], inputs[LENGTHS + name], data)
+    return ColumnarRows(values, count)
 
 
 def _slices(values: InputTensor, lengths: InputTensor, data: Mapping[str, memoryview]) -> list[list[Any]]:
