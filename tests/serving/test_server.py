@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import selectors
 import shutil
 import signal
@@ -23,7 +22,7 @@ import pytest
 from hotrow.artifact._checksums import write_checksums
 from hotrow.errors import ConfigError
 from hotrow.serving import ServerConfig
-from hotrow.serving.sockets import allow_descriptors, listen, url_of
+from hotrow.serving.sockets import listen, url_of
 
 READY = re.compile(r"serving (\S+) at (http://\S+)(?: and by gRPC at (\S+))? ")
 PATIENCE = 120
@@ -175,15 +174,6 @@ def test_an_altered_model_ends_with_status_2(
     status, out, err = start(tmp_path, "--port", 0).end()
     assert (status, out) == (2, "")
     assert re.fullmatch(r"error: \S+tables\.safetensors: its content does not match its checksum; .*\n", err)
-
-
-def test_connections_may_be_as_many_as_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[tuple[int, tuple[int, int]]] = []
-    monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: limits.append((kind, limit)))
-    for soft, hard in ((1024, 4096), (1024, 1 << 20), (9000, 1 << 20), (1024, resource.RLIM_INFINITY)):
-        monkeypatch.setattr(resource, "getrlimit", lambda _, found=(soft, hard): found)
-        allow_descriptors(8192)
-    assert [limit for _, limit in limits] == [(4096, 4096), (8192, 1 << 20), (8192, resource.RLIM_INFINITY)]
 
 
 def test_a_port_in_use_is_told_before_a_model_is_loaded() -> None:

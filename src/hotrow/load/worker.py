@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 from multiprocessing.connection import Connection
 
+from hotrow.descriptors import allow_descriptors
 from hotrow.errors import UserError
 from hotrow.load.generator import LoadPlan, LoadRun
 from hotrow.load.http.sender import HttpSender
@@ -33,7 +33,8 @@ def work(hears: Connection, tells: Connection, job: HttpJob, part: int, parts: i
         parts: how many there are.
     """
     try:
-        most = _allow_files(-(-job.max_outstanding // parts))
+        wanted = -(-job.max_outstanding // parts) + _OTHER_FILES  # a connection for each unanswered query
+        most = allow_descriptors(wanted) - _OTHER_FILES
         schedule = make_schedule(job.config).part(part, parts)
         plan = LoadPlan(
             schedule=schedule,
@@ -85,13 +86,3 @@ async def _count(tells: Connection, run: LoadRun) -> None:
     while True:
         await asyncio.sleep(_COUNTS_EVERY_S)
         tells.send(("counts", {int(status): count for status, count in run.counts.items()}))
-
-
-def _allow_files(wanted: int) -> int:
-    """Let this process open a connection for each unanswered query; return for how many it may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _OTHER_FILES
-    if soft < needed and soft != resource.RLIM_INFINITY:
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - _OTHER_FILES)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from hotrow.descriptors import allow_descriptors
 from hotrow.errors import HotrowError
 from hotrow.serving.app import build_app
 from hotrow.serving.config import ServerConfig
@@ -26,7 +27,7 @@ from hotrow.serving.exchange import Direct
 from hotrow.serving.front import Front
 from hotrow.serving.logs import RequestLog
 from hotrow.serving.security import Certificate, Guard
-from hotrow.serving.sockets import allow_descriptors, listen, url_of
+from hotrow.serving.sockets import listen, url_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

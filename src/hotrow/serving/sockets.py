@@ -1,9 +1,8 @@
-"""The socket that HTTP comes by, and how many connections there may be."""
+"""The socket that HTTP comes by."""
 
 from __future__ import annotations
 
 import errno
-import resource
 import socket
 
 from hotrow.errors import ConfigError
@@ -38,14 +37,6 @@ def listen(host: str, port: int) -> socket.socket:
             raise ConfigError("host", host, "an address of this machine") from error
         raise
     return listener
-
-
-def allow_descriptors(count: int) -> None:
-    """Let this process have ``count`` open files and connections, as far as the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
