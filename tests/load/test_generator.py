@@ -57,6 +57,12 @@ def test_every_query_is_sent_once_in_order_with_its_content() -> None:
     assert result.invalid == ""
 
 
+def test_a_part_without_queries_ends_at_once() -> None:
+    result = asyncio.run(run_load(accept, plan([])))
+    assert len(result.rows) == 0
+    assert (result.stopped_s, result.invalid) == (None, "")
+
+
 def test_times_count_from_the_scheduled_arrival() -> None:
     result = asyncio.run(run_load(accept, plan(burst(40))))
     np.testing.assert_array_equal(result.scheduled_s, burst(40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,16 @@ def test_several_processes_send_exactly_what_one_does(criteo_data: Path) -> None
         assert (result.status == Status.OK).all()
         assert (result.lag_s >= 0).all()
         assert result.cpu_seconds > 0
+
+
+def test_there_may_be_more_processes_than_queries(criteo_columns: Schema) -> None:
+    config = replace(CONFIG, qps=1, seconds=1)
+    with in_thread() as stub:
+        source = SyntheticSource(schema=criteo_columns)
+        job = HttpJob(url=parse_url(stub.url), model="m", api="binary", config=config, source=source)
+        result = run_processes(job, 3)
+    assert len(make_schedule(config)) == 1
+    assert result.status.tolist() == [Status.OK]
 
 
 def test_statuses_come_back(criteo_columns: Schema) -> None:

@@ -20,6 +20,7 @@ TABLES = {
     "header": "label,C1,I2,I1,h\n1,a,-1.5,3,1|2\n0,b,,0,\n0,,,,7\n",
     "quotes": 'C1,I2,I1,h,label\n"a",-1.5,3,1|2,"1,2"\nb,,0,,\n,,,7,x\n',
     "labelled": "1\t3\t-1.5\ta\t1|2\n0\t0\t\tb\t\n0\t\t\t\t7\n",
+    "quotes and tabs": 'x"y\tC1\tI2\tI1\th\n"\ta\t-1.5\t3\t1|2\n,"\tb\t\t0\t\n""\t\t\t\t7\n',
     "bare": "3,-1.5,a,1|2\n0,,b,\n,,,7\n",
 }
 
@@ -32,6 +33,11 @@ def write(path: Path, text: str) -> Path:
 @pytest.mark.parametrize("kind", TABLES)
 def test_tables_of_each_kind(tmp_path: Path, kind: str) -> None:
     assert read_rows(write(tmp_path / "t", TABLES[kind]), COLUMNS) == ROWS
+
+
+def test_quotes_between_tabs_are_part_of_the_value(tmp_path: Path) -> None:
+    (row,) = read_rows(write(tmp_path / "t", '3\t1\t"a,b"\t1|2\n'), COLUMNS)
+    assert row["C1"] == '"a,b"'
 
 
 def test_json_lines_keep_what_the_model_takes(tmp_path: Path) -> None:
@@ -50,6 +56,7 @@ def test_a_long_file_is_read_to_a_limit(tmp_path: Path) -> None:
         ("I1,C1\n1,a\n", "line 1, column I2: is not in the header"),
         ("1,2\n", "line 1: found 2 columns, expected 4 columns of the model, or one more for a label"),
         ("1,2,a,\n1,2\n", "line 2: found 2 columns, expected 4"),
+        ('1,2,"a\n,3\n', "line 1: found unexpected end of data, expected cells in quotes to end"),
         ("1,x,a,\n", "line 1, column I2: found 'x', expected a number or nothing"),
         ('{"I1": 1}\n[]\n', "line 2: Expected `object`, got `array`, expected a JSON object"),
         ('{"I1": 1}\n{\n', "line 2: Input data was truncated"),

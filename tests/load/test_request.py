@@ -49,6 +49,7 @@ def test_a_data_set_gives_encoded_rows(stub: Stub, criteo_data: Path) -> None:
     assert bytes(head).startswith(b"POST /v2/models/m/infer HTTP/1.1\r\n")
     assert b'"timeout":20000' in header
     assert job(stub, data=criteo_data, api="json").api == "json"
+    assert b'"timeout":1}' in job(stub, data=criteo_data, deadline_ms=1e-4).queries().content(0, 3)[1]
 
 
 def test_a_log_gives_raw_rows(stub: Stub, criteo_log: Path) -> None:
@@ -56,6 +57,9 @@ def test_a_log_gives_raw_rows(stub: Stub, criteo_log: Path) -> None:
     assert isinstance(made.source, RawSource)
     assert (made.api, made.is_ranking) == ("rank", True)
     assert bytes(made.queries().content(0, 3)[0]).startswith(b"POST /v1/rank HTTP/1.1\r\n")
+    head, body = job(stub, data=criteo_log, deadline_ms=2.5, headers=("A: b",)).queries().content(0, 3)
+    assert b"\r\nA: b\r\nDeadline-Ms: 2.5\r\n" in head
+    assert b"timeout" not in body
     tensors = job(stub, data=criteo_log, api="json", context=("I1",)).queries().content(0, 3)
     assert b'"name":"categorical","datatype":"BYTES","shape":[3,26]' in tensors[1]
 
@@ -100,8 +104,6 @@ def test_rows_and_calls_that_do_not_go_together(stub: Stub, criteo_data: Path, c
         job(stub, data=criteo_data, api="rank")
     with pytest.raises(ConfigError, match=r"got 'binary', expected rank or json: candidates of .*are raw"):
         job(stub, data=criteo_log, api="binary")
-    with pytest.raises(ConfigError, match="--deadline-ms: got 5, expected none with --api rank"):
-        job(stub, data=criteo_log, deadline_ms=5)
 
 
 def test_data_that_do_not_fit(stub: Stub, tmp_path: Path, write_dataset: WriteDataset) -> None:

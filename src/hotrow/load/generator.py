@@ -114,8 +114,9 @@ class LoadRun:
         alarm = make_alarm(self._fire)
         self._alarm: Alarm = alarm
         try:
-            alarm.set(start + self._due_s[0])
-            await self._stop.wait()
+            if len(self._due_s):  # a part of a short run may have no query
+                alarm.set(start + self._due_s[0])
+                await self._stop.wait()
         finally:
             alarm.close()
         await self._collect()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ class HttpJob:
         config: when queries arrive, and their sizes.
         source: where candidates come from.
         context: features that all candidates of a query share.
-        deadline_ms: passed on to the server as the parameter ``timeout``, in microseconds, or None.
+        deadline_ms: passed on to the server, or None: as the inference protocol's parameter ``timeout``, in
+            microseconds, which other servers know too; with the ranking call as the header ``Deadline-Ms``.
         max_outstanding: over all processes, see ``LoadPlan``.
         grace_seconds: see ``LoadPlan``.
     """
@@ -79,13 +80,16 @@ class HttpJob:
         Raises:
             UserError: the source cannot be used.
         """
-        timeout_us = None if self.deadline_ms is None else round(self.deadline_ms * 1000)
+        deadline_ms, url = self.deadline_ms, self.url
+        timeout_us = None if deadline_ms is None else max(round(deadline_ms * 1000), 1)  # 0 would be none
+        if self.is_ranking and deadline_ms is not None:
+            url = replace(url, headers=(*url.headers, f"Deadline-Ms: {deadline_ms}"))
         path = RANK_PATH if self.is_ranking else infer_path(self.model)
         seed = self.config.seed
         if isinstance(self.source, RawSource):
             columns = self.source.columns
             rows = RawFile(self.source.path, columns, seed=seed, context=self.context)
-            return HttpQueries(rows, raw_writer(self.api, columns, timeout_us=timeout_us), self.url, path)
+            return HttpQueries(rows, raw_writer(self.api, columns, timeout_us=timeout_us), url, path)
         encoded: PreparedRows | SyntheticRows
         if isinstance(self.source, PreparedSource):
             dataset = Dataset.open(self.source.path)
@@ -93,4 +97,4 @@ class HttpJob:
         else:
             encoded = SyntheticRows(self.source.schema, seed=seed, context=self.context)
         write = encoded_writer(self.api, encoded.schema, timeout_us=timeout_us)
-        return HttpQueries(encoded, write, self.url, path)
+        return HttpQueries(encoded, write, url, path)

@@ -45,8 +45,9 @@ class RawFile:
 
     Args:
         path: JSON objects, one a line; or a table, TABs or commas between its cells (values of a list
-            joined by ``|``), with a header, or without one and the columns in the model's order, after a
-            label or not. Plain or gzipped. Columns that the model does not take are left out.
+            joined by ``|``; between commas cells may be in quotes), with a header, or without one and the
+            columns in the model's order, after a label or not. Plain or gzipped. Columns that the model does
+            not take are left out.
         columns: what the model takes.
         seed: with a query's number, decides its rows.
         context: columns whose values all candidates of a query share, those of the first row.
@@ -134,7 +135,7 @@ class _Table:
         self._path = path
         self._separator = "\t" if "\t" in first else ","
         self._numbers, self._lists = frozenset(columns.dense), frozenset(columns.lists)
-        cells = self._cells(first)
+        cells = self._cells(1, first)
         self.has_header = not set(columns.names).isdisjoint(cells)
         if self.has_header:
             missing = next((name for name in columns.names if name not in cells), None)
@@ -151,15 +152,21 @@ class _Table:
             self._names = [*([None] * extra), *columns.names]
 
     def row(self, number: int, line: str) -> Mapping[str, Any]:
-        cells = self._cells(line)
+        cells = self._cells(number, line)
         if len(cells) != len(self._names):
             found = f"found {len(cells)} columns, expected {len(self._names)}"
             raise DataError(self._path, found, line=number)
         named = zip(self._names, cells, strict=True)
         return {name: self._value(number, name, cell) for name, cell in named if name and cell}
 
-    def _cells(self, line: str) -> list[str]:
-        return next(csv.reader([line])) if '"' in line else line.split(self._separator)
+    def _cells(self, number: int, line: str) -> list[str]:
+        if self._separator != "," or '"' not in line:
+            return line.split(self._separator)
+        try:
+            return next(csv.reader([line], strict=True))
+        except csv.Error as error:
+            detail = f"found {error}, expected cells in quotes to end on the same line"
+            raise DataError(self._path, detail, line=number) from error
 
     def _value(self, number: int, name: str, cell: str) -> Any:
         if name in self._lists:

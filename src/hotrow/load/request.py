@@ -72,10 +72,6 @@ def make_job(request: LoadRequest, config: LoadConfig) -> HttpJob:
     if api not in allowed:
         kind = "raw" if is_raw else "encoded"
         raise ConfigError("--api", api, f"{' or '.join(allowed)}: candidates of {request.data} are {kind}")
-    if api == "rank" and request.deadline_ms is not None:
-        raise ConfigError(
-            "--deadline-ms", request.deadline_ms, "none with --api rank, which carries no deadline"
-        )
     return HttpJob(
         url=url,
         model=served.name,
