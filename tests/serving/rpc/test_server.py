@@ -155,6 +155,27 @@ def test_a_message_that_does_not_come_is_not_waited_for(
         assert _is_live(channel)
 
 
+def test_what_needs_no_token_waits_for_no_message(start: Start) -> None:
+    end = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        end.wait(PATIENCE)
+        yield from ()
+
+    with _connect(start()) as channel:
+        live = channel.stream_unary(f"/{SERVICE}/ServerLive")(nothing(), timeout=PATIENCE / 4)
+        end.set()
+    assert message("ServerLiveResponse").FromString(live).live
+
+
+def test_metadata_that_is_too_long_is_refused(start: Start) -> None:
+    with _connect(start()) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            _is_live(channel, metadata=[("x", "y" * 20_000)])
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert _is_live(channel)
+
+
 def test_a_call_without_a_message_is_told(start: Start) -> None:
     with _connect(start()) as channel, pytest.raises(grpc.RpcError) as caught:
         channel.stream_unary(f"/{SERVICE}/ModelInfer")(iter(()), timeout=PATIENCE)

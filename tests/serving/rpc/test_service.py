@@ -284,10 +284,13 @@ def test_what_is_shed_may_be_tried_again(
     assert dict(caught.value.trailing_metadata())[RETRY] == "1000"
 
 
-def test_an_unknown_call_is_told(ask: Ask) -> None:
+@pytest.mark.parametrize(
+    ("rpc", "code"), [("ServerMetadata", "INVALID_ARGUMENT"), ("Other", "UNIMPLEMENTED")]
+)
+def test_what_is_no_message_and_what_is_no_call_are_told(ask: Ask, rpc: str, code: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        ask("ServerLive", b"\x08")
-    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        ask(rpc, b"\x08")
+    assert caught.value.code().name == code
 
 
 def test_a_port_in_use_is_told(client: Any) -> None:

@@ -82,7 +82,8 @@ class Service:
             try:
                 if name not in _FREE:
                     self._require_token(context)
-                data = await _message(context)
+                # Nothing is read of what anybody may ask without a token, or its messages could take memory.
+                data = b"" if name in _FREE else await _message(context)
                 return await handler(parse(f"{name}Request", data), context, len(data))
             except RequestError as error:
                 await self._abort(error, context)
