@@ -79,3 +79,10 @@ def test_more_load_is_never_better(rate: float, batch: int, workers: int, thresh
 def test_of_nothing_nothing_is_expected() -> None:
     empty = np.array([], dtype=np.int64)
     assert forecast(Knobs(1), Load(0, empty), Machine(1, TIME), 95).tail_ms == 0
+
+
+@pytest.mark.parametrize("overhead_ms", [0.5, 0.0])
+def test_queries_without_rows_take_what_a_piece_takes(overhead_ms: float) -> None:
+    load = Load(100, np.zeros(5, dtype=np.int64))
+    predicted = forecast(Knobs(10), load, Machine(2, LinearTime(overhead_ms, 0.02)), 95)
+    assert predicted.utilisation == pytest.approx(100 / 1000 * overhead_ms / 2)

@@ -108,12 +108,12 @@ class _Side:
 
 
 def _on_workers(sizes: NDArray[np.int64], rate_qps: float, knobs: Knobs, machine: Machine) -> _Side:
-    pieces = -(-sizes // knobs.batch_size)
-    piece_ms = machine.time.overhead_ms + machine.time.row_ms * sizes / np.maximum(pieces, 1)
+    pieces = np.maximum(-(-sizes // knobs.batch_size), 1)  # a query without rows is one piece too
+    piece_ms = machine.time.overhead_ms + machine.time.row_ms * sizes / pieces
     side_by_side = np.minimum(pieces, machine.workers)
     servers = machine.workers / float(side_by_side.mean()) if sizes.size else 1.0
     own_ms = -(-pieces // machine.workers) * piece_ms
-    return _side(own_ms, pieces * piece_ms / np.maximum(side_by_side, 1), rate_qps, servers)
+    return _side(own_ms, pieces * piece_ms / side_by_side, rate_qps, servers)
 
 
 def _on_accelerator(sizes: NDArray[np.int64], rate_qps: float, knobs: Knobs, machine: Machine) -> _Side:
@@ -128,7 +128,7 @@ def _on_accelerator(sizes: NDArray[np.int64], rate_qps: float, knobs: Knobs, mac
 def _side(
     own_ms: NDArray[np.floating], service_ms: NDArray[np.floating], rate_qps: float, servers: float
 ) -> _Side:
-    if not own_ms.size:
+    if not service_ms.any():
         return _Side(own_ms, 0.0, 0.0, 0.0)
     mean, square = float(service_ms.mean()), float(np.square(service_ms).mean())
     utilisation = rate_qps / 1000 * mean / servers

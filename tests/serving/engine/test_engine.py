@@ -354,6 +354,7 @@ def test_adaptation_is_told_of_what_the_workers_were_asked(
         await engine.score(encoded(np.arange(100)))
         free.set()
         await begun
+        await engine.score(encoded(np.arange(0)))
 
     options = {"device": "other", "offload_threshold": 100, "max_queued_rows": 10}
     run(scenario, move=lambda _: Device(), adapt=True, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from hotrow.serving.engine.flight import Room
 from hotrow.serving.engine.request import RawRequest, Request, Scores
 from hotrow.serving.engine.workers import CPU, Greeting, Post, Starter
 from hotrow.serving.info import ModelInfo
+
+_LOG = logging.getLogger(__name__)
 
 State = Literal["loading", "ready", "draining", "failed"]
 
@@ -99,6 +102,10 @@ class _Served:
     info: ModelInfo
     sides: tuple[_Side, ...]
 
+    def watch(self) -> None:
+        for side in self.sides:
+            side.crew.watch()
+
     def close(self) -> None:
         for side in self.sides:
             side.crew.close()
@@ -119,7 +126,7 @@ class Engine:
         self._config = config
         self._room = Room(1 << (config.memory_bytes - 1).bit_length())
         self._served: _Served | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], _Served] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._adaptation = Adaptation(config.batch_size) if config.adapt else None
         self.batch_size = config.batch_size
@@ -172,8 +179,8 @@ class Engine:
         before, self._served = self._served, _Served(greeting.info, tuple(sides))
         if before is not None:
             task = asyncio.get_running_loop().create_task(_retire(before))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._leaving[task] = before
+            task.add_done_callback(self._leaving.pop)
         return greeting.info
 
     async def score(self, request: Request, *, seconds: float | None = None) -> Scores:
@@ -192,7 +199,8 @@ class Engine:
         served = self._require()
         rows = request.rows if isinstance(request, RawRequest) else len(request)
         away = self._config.device is not None and self._offloads(rows)
-        side, adaptation = served.sides[away], None if away else self._adaptation
+        side = served.sides[away]
+        adaptation = self._adaptation if rows and not away else None  # no batch size suits no rows
         crew, shape = side.crew, served.info.shape
         batch_size = side.batch_size()
         try:
@@ -264,27 +272,36 @@ class Engine:
 
     async def close(self) -> None:
         """Stop the workers; requests in flight fail."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
-        for task in self._leaving:
-            task.cancel()
-        if self._served is not None:
-            self._served.close()
-        self._room.memory.close()
+        with contextlib.ExitStack() as last:  # what fails does not keep the rest from being closed
+            last.callback(self._room.memory.close)
+            for served in (*self._leaving.values(), self._served):
+                if served is not None:
+                    last.callback(served.close)
+            tasks = [*self._leaving, *([] if self._watcher is None else [self._watcher])]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
 
     async def _watch(self) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            for side in self._require().sides:
-                side.crew.watch()
-            if self._adaptation is not None and clock() - began >= _WINDOW_SECONDS:
-                passed, began = clock() - began, clock()
-                workers = max(self.crew.size, 1)
-                self.batch_size = self._adaptation.tick(passed, self.time, workers)
+            passed = clock() - began
+            if passed >= _WINDOW_SECONDS:
+                began += passed
+            try:
+                self._look(passed)
+            except Exception:  # noqa: BLE001 - the next round may do better, and workers must be watched
+                _LOG.exception("the workers could not be watched; it is tried again")
+
+    def _look(self, passed: float) -> None:
+        """Replace workers that hang, and adapt when a window has passed."""
+        for served in (*self._leaving.values(), self._require()):
+            served.watch()
+        if self._adaptation is not None and passed >= _WINDOW_SECONDS:
+            self.batch_size = self._adaptation.tick(passed, self.time, max(self.crew.size, 1))
 
     def _require(self) -> _Served:
         if self._served is None:
