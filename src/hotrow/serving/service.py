@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -129,8 +129,14 @@ class RankingService:
         block, wanted = self.decode(body, kind, header_bytes)
         return answer(_WANTED.decode(wanted), self.score(block), self.info)
 
-    def warm_up(self) -> LinearTime:
-        """Score rows of missing values, so that no client waits for first-time work, and time it."""
+    def warm_up(self, sizes: Iterable[int] = ()) -> LinearTime:
+        """Score rows of missing values, so that no client waits for first-time work, and time it.
+
+        Args:
+            sizes: numbers of rows that are scored once besides.
+        """
+        for count in sizes:
+            self.score(self._scorer.encode(self._scorer.block([{}] * count)))
         seconds: dict[int, list[float]] = {count: [] for count in _WARM_ROWS}
         for count in _WARM_ROWS * _WARM_ROUNDS:
             block = self._scorer.encode(self._scorer.block([{}] * count))

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 import torch
 from tests.layers.inference.processors import on_another_processor, skip_unless_it_has_them
 from torch import Tensor
 
+from hotrow.layers.inference import linear
+from hotrow.layers.inference.ladder import steps
 from hotrow.layers.inference.linear import MOST_INPUTS_ALONE, PackedLinear
 
 SHAPES = (
@@ -69,6 +72,22 @@ def test_likewise_with_other_instructions(instructions: str) -> None:
     skip_unless_it_has_them(instructions)
     dtypes = "DTYPES" if instructions == "AVX512_CORE" else "(torch.float32,)"  # bf16 needs AVX-512
     on_another_processor(instructions, __name__, f"require_same_bits({dtypes})")
+
+
+def test_few_numbers_of_rows_are_computed_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+
+    def note(x: Tensor, *words: object) -> Any:
+        seen.add(x.shape[0])
+        return compute(x, *words)
+
+    compute = linear._linear
+    monkeypatch.setattr(linear, "_linear", note)
+    x, weight, _ = problem(13, 8)
+    layer = PackedLinear(weight, None)
+    for rows in range(1, ROWS + 1):
+        assert layer(x[:rows]).shape == (rows, 8)
+    assert seen == set(steps(ROWS + 16))
 
 
 def test_takes_no_rows_and_rows_that_are_not_side_by_side() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hotrow.kernels.int8_layers import Int8Layer
 from hotrow.layers.dice import Dice
 from hotrow.layers.inference.dice import PackedDice
-from hotrow.layers.inference.linear import PackedLinear
+from hotrow.layers.inference.linear import PackedLinear, padded
 from hotrow.layers.inference.networks import Networks
 from hotrow.layers.inference.quantized import QuantizedLayers, quantized_layer
 
@@ -49,12 +49,16 @@ class Chain(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(_stages(blocks, networks))
         self._calls = [stage.forward for stage in self.stages]
+        self._is_packed = sum(isinstance(stage, PackedLinear) for stage in self.stages) > 1
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """Map (B, I) to (B, O)."""
+        rows = x_BI.shape[0]
+        if self._is_packed:
+            x_BI = padded(x_BI)  # once for all of them
         for call in self._calls:
             x_BI = call(x_BI)
-        return x_BI.float()
+        return x_BI[:rows].float() if x_BI.shape[0] != rows else x_BI.float()
 
 
 def blocks_of(layers: nn.Sequential, name: str) -> list[Block]:

@@ -14,11 +14,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.inference.ladder import step_above
+
 MOST_INPUTS_ALONE = 1024
 """A single row of more inputs is computed as two."""
 
 _pack = torch.ops.mkldnn._reorder_linear_weight
 _linear = torch.ops.mkldnn._linear_pointwise.default
+
+
+def padded(x_BI: Tensor) -> Tensor:
+    """Return rows with as many rows of zeros behind them as the next step of the ladder has more."""
+    rows = x_BI.shape[0]
+    more = step_above(rows) - rows
+    return nn.functional.pad(x_BI, (0, 0, 0, more)) if more else x_BI
 
 
 class PackedLinear(nn.Module):
@@ -49,8 +58,9 @@ class PackedLinear(nn.Module):
         if self._not_alone and x_BI.shape[0] == 1:
             twice: Tensor = _linear(x_BI.expand(2, -1), self._weight, self._bias, self._then, [], "")
             return twice[:1]
-        out: Tensor = _linear(x_BI, self._weight, self._bias, self._then, [], "")
-        return out
+        rows = x_BI.shape[0]
+        out: Tensor = _linear(padded(x_BI), self._weight, self._bias, self._then, [], "")
+        return out if out.shape[0] == rows else out[:rows]
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""

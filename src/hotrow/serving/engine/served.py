@@ -11,9 +11,13 @@ import msgspec
 
 from hotrow.artifact import load_artifact, on_device
 from hotrow.errors import BackendUnavailableError
+from hotrow.layers.inference.ladder import steps
 from hotrow.serving.engine.workers import CPU, Greeting
 from hotrow.serving.limits import Limits
 from hotrow.serving.service import RankingService
+
+_WARM_ROWS = 256
+"""Sub-batches of up to so many rows are as fast the first time: workers are forked with their kernels."""
 
 
 class ServedConfig(msgspec.Struct):
@@ -52,5 +56,5 @@ def load_served(config: Mapping[str, Any]) -> tuple[RankingService, dict[str, An
         version=artifact.version,
         move=partial(on_device, artifact),
     )
-    time = service.warm_up()
+    time = service.warm_up(steps(_WARM_ROWS))
     return service, msgspec.to_builtins(Greeting(service.info, time.overhead_ms, time.row_ms))
