@@ -18,7 +18,7 @@ from hotrow.serving import Limits, RankingService
 from hotrow.serving.engine import crew as crew_module
 from hotrow.serving.engine.crew import Crew
 from hotrow.serving.engine.flight import Room
-from hotrow.serving.engine.workers import Post
+from hotrow.serving.engine.posts import Post
 
 PATIENCE = 60
 
@@ -66,18 +66,18 @@ class Clock:
 Scenario = Callable[[Crew, Hanging, Clock], Awaitable[Any]]
 
 
-def run(scenario: Scenario, *, times: int, post: Post | None = None) -> Any:
+def run(scenario: Scenario, *, times: int) -> Any:
     """Run a scenario with a worker that hangs so often; a task of n rows may take n seconds."""
     model, clock, room = Hanging(times), Clock(), Room(1 << 20)
 
     async def whole() -> Any:
-        service = RankingService("sums", model, Limits(), move=lambda device: model)
+        service = RankingService("sums", model, Limits())
         starter = ThreadStarter(lambda: service, room.memory)
         await starter.load()
         crew = Crew(
             starter,
             room,
-            posts=[post or Post()],
+            posts=[Post()],
             batch_size=lambda: 4,
             clock=clock,
             patience=float,
@@ -173,18 +173,3 @@ def test_an_answer_that_is_there_counts_however_late_it_is_read() -> None:
         return [(await query).values.item() for query in queries]
 
     assert run(scenario, times=0) == [1, 2]
-
-
-def test_a_new_worker_on_a_device_has_time_to_warm() -> None:
-    async def scenario(crew: Crew, model: Hanging, clock: Clock) -> Any:
-        stuck = _ask(crew, 13)
-        await _hung(model)
-        clock.now = 60.0
-        crew.watch()
-        assert crew.restarts == 0
-        clock.now = 61.1
-        crew.watch()
-        assert crew.restarts == 1
-        return await stuck
-
-    assert run(scenario, times=1, post=Post(device="other")).values == 13

@@ -15,7 +15,7 @@ from tests.serving.engine.conftest import Controlled, Run, encoded
 from tests.serving.engine.threads import ThreadStarter
 
 from hotrow.data.raw import EncodedBlock
-from hotrow.errors import ArtifactError, ConfigError, InternalError, RequestError
+from hotrow.errors import ArtifactError, BackendUnavailableError, ConfigError, InternalError, RequestError
 from hotrow.serving import Engine, EngineConfig, Limits, RankingService
 from hotrow.serving.answers import Wanted
 from hotrow.serving.engine.adaptation import Adaptation
@@ -327,6 +327,55 @@ def test_the_device_has_a_queue_of_its_own(run: Run, model: Controlled) -> None:
         await waiting
 
     run(scenario, move=lambda _: device, device="other", offload_threshold=100)
+
+
+def test_it_is_ready_when_the_model_is_warm_on_the_device(model: Controlled) -> None:
+    entered, warm = threading.Event(), threading.Event()
+
+    def move(_: str) -> Controlled:
+        entered.set()
+        assert warm.wait(PATIENCE)
+        return Device()
+
+    async def scenario() -> None:
+        service = RankingService("sums", model, Limits(), move=move)
+        config = EngineConfig(memory_bytes=1 << 20, device="other")
+        engine = Engine(lambda room: ThreadStarter(lambda: service, room.memory), config)
+        starting = asyncio.create_task(engine.start())
+        await _until(entered.is_set)
+        assert (engine.state, engine.loaded) == ("loading", False)
+        warm.set()
+        await starting
+        assert engine.state == "ready"
+        await engine.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BackendUnavailableError("it is on fire"), pytest.raises(BackendUnavailableError, match="on fire")),
+        (RuntimeError("out of memory"), pytest.raises(InternalError, match="on other could not begin")),
+    ],
+    ids=["a user's error", "a defect"],
+)
+def test_a_model_that_cannot_be_taken_to_the_device_changes_nothing(
+    run: Run, model: Controlled, error: Exception, told: Any
+) -> None:
+    def fail(_: str) -> Controlled:
+        raise error
+
+    async def scenario(engine: Engine) -> Any:
+        service = RankingService("sums", model, Limits(), version="2", move=fail)
+        with told:
+            await engine.load(lambda room: ThreadStarter(lambda: service, room.memory))
+        assert engine.info.version == "1"
+        return await engine.score(encoded(np.array([5, 6])))
+
+    options = {"device": "other", "offload_threshold": 2}
+    found = run(scenario, move=lambda _: Device(), **options)
+    np.testing.assert_array_equal(found.values[:, 0], [-5, -6])
 
 
 def test_a_threshold_needs_a_device() -> None:

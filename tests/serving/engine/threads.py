@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from hotrow.serving import RankingService
 from hotrow.serving.engine.arena import SharedMemory
+from hotrow.serving.engine.posts import CPU, Post
 from hotrow.serving.engine.worker import work
-from hotrow.serving.engine.workers import CPU, Greeting, Post
+from hotrow.serving.engine.workers import Greeting
 
 
 class ThreadStarter:
@@ -39,9 +40,8 @@ class ThreadStarter:
     def _work(self, channel: socket.socket, service: RankingService, post: Post) -> None:
         if post.device != CPU:
             service = copy.copy(service)
-            service.enter(post.device)
         with channel, contextlib.suppress(SystemExit):  # a worker that ends in the middle of its work
-            work(channel, self._memory.bytes, service)
+            work(channel, self._memory.bytes, service, post.device)
 
     def close(self) -> None:
         self._service = None

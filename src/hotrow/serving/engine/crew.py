@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from hotrow.data.raw import EncodedBlock
 from hotrow.errors import HotrowError, InternalError, RequestError
 from hotrow.scheduling.admission import Backlog
 from hotrow.serving.engine.flight import Flight, Room, place, place_body
+from hotrow.serving.engine.hiring import Given, Worker, hire
 from hotrow.serving.engine.layout import Layout, Shape
-from hotrow.serving.engine.messages import PACKET_BYTES, Kind, Outcome, Reply, Task
+from hotrow.serving.engine.messages import PACKET_BYTES, Kind, Outcome, Reply
+from hotrow.serving.engine.posts import Post
 from hotrow.serving.engine.queue import Waiting, WaitingLine, cut
 from hotrow.serving.engine.request import Request, Scores
-from hotrow.serving.engine.workers import CPU, Post, Starter, is_stopped, kill
+from hotrow.serving.engine.workers import Starter, is_stopped, kill
 
 _LOG = logging.getLogger(__name__)
 _DEPTH = 2
@@ -26,37 +25,6 @@ _DEPTH = 2
 _ATTEMPTS = 3
 """A query over which so many workers died is given up: it may be what kills them."""
 _RESTART_SECONDS = 1.0
-_ENTER_SECONDS = 60.0
-"""A new worker on a device is first warmed there, with its first task in hand."""
-
-
-class _Given(NamedTuple):
-    """A task that a worker has."""
-
-    task: Task
-    part: tuple[int, int]
-    flight: Flight
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    """One worker.
-
-    Attributes:
-        channel: its socket.
-        post: where it works.
-        process: its id; None for a thread.
-        given: tasks that it has, the one it works at first.
-        since: when it could begin the first of them.
-        answered: whether it has done any.
-    """
-
-    channel: socket.socket
-    post: Post
-    process: int | None
-    given: deque[_Given] = field(default_factory=deque)
-    since: float = 0.0
-    answered: bool = False
 
 
 class Crew:
@@ -92,14 +60,17 @@ class Crew:
         self._observe = observe
         self._line = WaitingLine()
         self._flights: dict[Waiting, Flight] = {}
-        self._workers: list[_Worker] = []
-        self._numbers = 0
+        self._workers: list[Worker] = []
         self._closed = False
         self._starting: set[asyncio.Task[None]] = set()
         self.restarts = 0
 
     async def start(self) -> None:
-        """Start all workers."""
+        """Start all workers and wait until they are ready.
+
+        Raises:
+            HotrowError: one could not be started.
+        """
         for post in self._posts:
             await self._hire(post)
 
@@ -174,20 +145,17 @@ class Crew:
                     kill(worker.process)
                 self._lose(worker)
 
-    def _hangs(self, worker: _Worker) -> bool:
+    def _hangs(self, worker: Worker) -> bool:
         if not self._is_overdue(worker):
             return False
         self._read(worker)  # the one that was late may be this process
         return self._is_overdue(worker)
 
-    def _is_overdue(self, worker: _Worker) -> bool:
+    def _is_overdue(self, worker: Worker) -> bool:
         if not worker.given:
             return False
         start, stop = worker.given[0].part
-        patience = self._patience(stop - start)
-        if worker.post.device != CPU and not worker.answered:
-            patience += _ENTER_SECONDS
-        return self._clock() - worker.since > patience
+        return self._clock() - worker.since > self._patience(stop - start)
 
     async def finish(self) -> None:
         """Wait until no query is in flight."""
@@ -201,20 +169,16 @@ class Crew:
         for flight in list(self._flights.values()):
             _fail(flight, RequestError("the server is shutting down", status=503))
         for worker in self._workers:
-            _detach(worker)
+            worker.dismiss()
         self._workers.clear()
         for task in self._starting:
             task.cancel()
         self._starter.close()
 
     async def _hire(self, post: Post) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        with theirs:
-            process = await self._starter.start(theirs, post)
-        worker = _Worker(ours, post, process)
+        worker = await hire(self._starter, post)
         self._workers.append(worker)
-        asyncio.get_running_loop().add_reader(ours, self._read, worker)
+        asyncio.get_running_loop().add_reader(worker.channel, self._read, worker)
         self._pump()
 
     def _pump(self) -> None:
@@ -224,7 +188,7 @@ class Crew:
                 if len(worker.given) == depth and not self._give(worker):
                     return
 
-    def _give(self, worker: _Worker) -> bool:
+    def _give(self, worker: Worker) -> bool:
         """Give a worker the next piece of work; tell whether there was any."""
         now = self._clock()
         while (found := self._line.take(now)) is not None:
@@ -236,11 +200,10 @@ class Crew:
                 continue
             if flight.began is None:
                 flight.began = now
-            self._numbers = (self._numbers + 1) & 0xFFFF_FFFF
-            task = flight.task(self._numbers, part, self._batch_size())
+            task = flight.task(part, self._batch_size())
             if not worker.given:
                 worker.since = now
-            worker.given.append(_Given(task, part, flight))
+            worker.given.append(Given(task, part, flight))
             try:
                 worker.channel.send(task.pack())
             except (BrokenPipeError, ConnectionResetError):
@@ -248,7 +211,7 @@ class Crew:
             return True
         return False
 
-    def _read(self, worker: _Worker) -> None:
+    def _read(self, worker: Worker) -> None:
         """Take the replies that a worker has sent."""
         while True:
             try:
@@ -266,7 +229,7 @@ class Crew:
             self._settle(given, reply)
         self._pump()
 
-    def _settle(self, given: _Given, reply: Reply) -> None:
+    def _settle(self, given: Given, reply: Reply) -> None:
         """Take the outcome of a task into account."""
         flight = given.flight
         waiting = flight.waiting
@@ -323,12 +286,12 @@ class Crew:
             del self._flights[flight.waiting]
             self._room.give_back(flight.at)
 
-    def _lose(self, worker: _Worker) -> None:
+    def _lose(self, worker: Worker) -> None:
         """Let the work of a dead worker wait again, and start another worker."""
         if worker not in self._workers:
             return
         self._workers.remove(worker)
-        _detach(worker)
+        worker.dismiss()
         _LOG.warning("worker %s has ended; its work is done again by others", worker.process)
         for position, given in enumerate(reversed(worker.given)):
             waiting = given.flight.waiting
@@ -346,7 +309,7 @@ class Crew:
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _replace(self, worker: _Worker) -> None:
+    async def _replace(self, worker: Worker) -> None:
         if not worker.answered:  # it may be what is wrong with it
             await asyncio.sleep(_RESTART_SECONDS)
         while not self._closed:
@@ -357,11 +320,6 @@ class Crew:
                 await asyncio.sleep(_RESTART_SECONDS)
             else:
                 return
-
-
-def _detach(worker: _Worker) -> None:
-    asyncio.get_running_loop().remove_reader(worker.channel)
-    worker.channel.close()
 
 
 def _fail(flight: Flight, error: Exception) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,8 +17,9 @@ from hotrow.serving.engine.adaptation import Adaptation
 from hotrow.serving.engine.admission import Admission
 from hotrow.serving.engine.crew import Crew
 from hotrow.serving.engine.flight import Room
+from hotrow.serving.engine.posts import CPU, Post, posts_of
 from hotrow.serving.engine.request import RawRequest, Request, Scores
-from hotrow.serving.engine.workers import CPU, Greeting, Post, Starter
+from hotrow.serving.engine.workers import Greeting, Starter
 from hotrow.serving.info import ModelInfo
 
 _LOG = logging.getLogger(__name__)
@@ -165,7 +165,8 @@ class Engine:
         sides: list[_Side] = []
         try:
             greeting = await starter.load()
-            sides.append(self._side(starter, greeting, _posts(self._config.workers), lambda: self.batch_size))
+            posts = posts_of(self._config.workers)
+            sides.append(self._side(starter, greeting, posts, lambda: self.batch_size))
             if self._config.device is not None:
                 device = Post(device=self._config.device)
                 sides.append(self._side(starter, greeting, [device], lambda: _WHOLE))
@@ -344,11 +345,3 @@ async def _retire(served: _Served) -> None:
             await side.crew.finish()
     finally:
         served.close()
-
-
-def _posts(workers: int) -> list[Post]:
-    """Return where workers work: a processor of their own each, if there are so many."""
-    processors = sorted(os.sched_getaffinity(0))
-    if workers > len(processors):
-        return [Post()] * workers
-    return [Post(processor) for processor in processors[:workers]]

@@ -76,7 +76,7 @@ class Flight:
     work_seconds: float = 0.0
     wanted: bytes = b""
 
-    def task(self, number: int, part: tuple[int, int], whole_below: int) -> Task:
+    def task(self, part: tuple[int, int], whole_below: int) -> Task:
         """Return the task of a part; what is not decoded yet and at most so many rows is done in one."""
         raw = self.raw
         if self.waiting.decoded or raw is None:
@@ -85,9 +85,9 @@ class Flight:
             kind = Kind.WHOLE if self.waiting.rows <= whole_below else Kind.DECODE
         rows, listed = self.layout.rows, self.layout.listed
         if raw is None:
-            return Task(kind, number, self.at, 0, 0, rows, listed, *part)
+            return Task(kind, self.at, 0, 0, rows, listed, *part)
         body = (self.body_at, len(raw.body), rows, listed)
-        return Task(kind, number, self.at, *body, *part, raw.header_bytes, raw.call)
+        return Task(kind, self.at, *body, *part, raw.header_bytes, raw.call)
 
     def scores(self, room: Room, now: float) -> Scores:
         """Return its scores, copied."""

@@ -1,4 +1,7 @@
-"""What the front process and a worker say to each other, as packets of a Unix socket."""
+"""What the front process and a worker say to each other, as packets of a Unix socket.
+
+A worker answers its tasks in the order in which they came.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from hotrow.errors import InternalError
 PACKET_BYTES = 16_384
 """Most bytes of a packet."""
 
-_TASK = struct.Struct("<BxxxIQQIIIIIi")
-_REPLY = struct.Struct("<BxxxIdIQ")
+_TASK = struct.Struct("<BxxxQQIIIIIi")
+_REPLY = struct.Struct("<BxxxdIQ")
 
 
 class Kind(enum.IntEnum):
@@ -39,7 +42,6 @@ class Task(NamedTuple):
 
     Attributes:
         kind: what to do.
-        number: of the task; its reply repeats it.
         at: where the query begins in the shared memory, in bytes.
         body_at: where the request's body begins.
         body_bytes: how long it is.
@@ -52,7 +54,6 @@ class Task(NamedTuple):
     """
 
     kind: Kind
-    number: int
     at: int
     body_at: int
     body_bytes: int
@@ -65,7 +66,7 @@ class Task(NamedTuple):
 
     def pack(self) -> bytes:
         """Return it as a packet."""
-        return _TASK.pack(self.kind | self.body << 4, *self[1:10])
+        return _TASK.pack(self.kind | self.body << 4, *self[1:9])
 
     @classmethod
     def unpack(cls, packet: bytes) -> Task:
@@ -92,7 +93,6 @@ class Reply(NamedTuple):
 
     Attributes:
         outcome: how it ended.
-        number: of the task.
         seconds: that it took.
         rows: rows of the query, once decoded.
         listed: its listed ids.
@@ -100,7 +100,6 @@ class Reply(NamedTuple):
     """
 
     outcome: Outcome
-    number: int
     seconds: float
     rows: int = 0
     listed: int = 0
@@ -108,7 +107,7 @@ class Reply(NamedTuple):
 
     def pack(self) -> bytes:
         """Return it as a packet; a text that is too long is cut."""
-        return _REPLY.pack(*self[:5]) + self.text[: PACKET_BYTES - _REPLY.size]
+        return _REPLY.pack(*self[:4]) + self.text[: PACKET_BYTES - _REPLY.size]
 
     @classmethod
     def unpack(cls, packet: bytes) -> Reply:

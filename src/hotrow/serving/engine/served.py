@@ -12,7 +12,8 @@ import msgspec
 from hotrow.artifact import load_artifact, on_device
 from hotrow.errors import BackendUnavailableError
 from hotrow.layers.inference.ladder import steps
-from hotrow.serving.engine.workers import CPU, Greeting
+from hotrow.serving.engine.posts import CPU
+from hotrow.serving.engine.workers import Greeting
 from hotrow.serving.limits import Limits
 from hotrow.serving.service import RankingService
 

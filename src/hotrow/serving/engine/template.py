@@ -18,8 +18,8 @@ from typing import Any
 
 from hotrow.errors import UserError
 from hotrow.serving.engine.arena import SharedMemory
+from hotrow.serving.engine.posts import Post
 from hotrow.serving.engine.worker import ServedModel, work
-from hotrow.serving.engine.workers import CPU, Post
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,9 +63,7 @@ def _worker(channel: socket.socket, post: Post, memory: SharedMemory, model: Ser
     try:
         if post.processor >= 0:
             os.sched_setaffinity(0, {post.processor})
-        if post.device != CPU:
-            model.enter(post.device)
-        work(channel, memory.bytes, model)
+        work(channel, memory.bytes, model, post.device)
         status = 0
     except BaseException:  # noqa: BLE001 - a forked process must not go on in its parent's code
         _LOG.exception("a worker ends")

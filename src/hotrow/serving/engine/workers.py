@@ -13,20 +13,20 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from hotrow.errors import ArtifactError, InternalError
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.engine.flight import Room
+from hotrow.serving.engine.posts import CPU, Post
 from hotrow.serving.info import ModelInfo
 from hotrow.serving.limits import Limits
 from hotrow.serving.logs import is_json
 
 _LOG = logging.getLogger(__name__)
 _GREETING_BYTES = 1 << 20
-CPU = "cpu"
 
 _COMMAND = [sys.executable, "-m", "hotrow.serving.engine.template"]
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -50,28 +50,6 @@ class Greeting(msgspec.Struct, frozen=True):
     row_ms: float
 
 
-class Post(NamedTuple):
-    """Where a worker works.
-
-    Attributes:
-        processor: that it is bound to; -1 for any.
-        device: that its model is on.
-    """
-
-    processor: int = -1
-    device: str = CPU
-
-    def pack(self) -> bytes:
-        """Return it as a packet."""
-        return f"{self.processor} {self.device}".encode()
-
-    @classmethod
-    def unpack(cls, packet: bytes) -> Post:
-        """Return the post of a packet."""
-        processor, device = packet.decode().split()
-        return cls(int(processor), device)
-
-
 class Starter(Protocol):
     """Makes workers of one model."""
 
@@ -83,7 +61,10 @@ class Starter(Protocol):
         """
 
     async def start(self, channel: socket.socket, post: Post) -> int | None:
-        """Start a worker at the other end of ``channel`` and return its process id, None of a thread."""
+        """Start a worker at the other end of ``channel`` and return its process id, None of a thread.
+
+        The worker says itself when it is ready, as :func:`hotrow.serving.engine.worker.work` does.
+        """
 
     def close(self) -> None:
         """Start no more of them; those that run end when their sockets are closed."""
