@@ -10,3 +10,4 @@ void bind_row_bandwidth(nanobind::module_& module);
 void bind_quantize_rows(nanobind::module_& module);
 void bind_interact(nanobind::module_& module);
 void bind_int8_layers(nanobind::module_& module);
+void bind_values(nanobind::module_& module);

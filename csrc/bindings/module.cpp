@@ -13,6 +13,7 @@ NB_MODULE(_kernels, module) {
     bind_quantize_rows(module);
     bind_interact(module);
     bind_int8_layers(module);
+    bind_values(module);
     module.def("advise_huge_pages", &hotrow::advise_huge_pages, "address"_a, "bytes"_a);
     module.def("instruction_set", [] { return hotrow::isa_name(hotrow::chosen_isa()); });
 }

@@ -104,6 +104,21 @@ def id_index_lookup(
 ) -> None:
     """Write each key's position, or -1."""
 
+def read_integers(values: Sequence[object], out: NDArray[np.float64]) -> int:
+    """Read whole numbers and None; return the position of the first other value, or -1."""
+
+def read_hex(values: Sequence[object], out: NDArray[np.uint64]) -> int:
+    """Read hexadecimal digits and None; return the position of the first other value, or -1."""
+
+def read_texts(data: bytes, count: int) -> list[str] | None:
+    """Return texts that are behind their lengths; None if the data are anything else."""
+
+def read_json_reals(text: bytes, out: NDArray[np.float64]) -> bool:
+    """Read a flat array of numbers; return whether it is one."""
+
+def read_json_integers(text: bytes, out: NDArray[np.int64]) -> bool:
+    """Read a flat array of whole numbers; return whether it is one."""
+
 def quantize_rows(rows: Tensor, bits: int, greedy: bool, out: Tensor, threads: int) -> int:
     """Fill out (E, row_bytes) from rows (E, D); return the first row that cannot be held, or -1."""
 

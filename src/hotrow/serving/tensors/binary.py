@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.errors import RequestError
+from hotrow.kernels.values import read_texts
 from hotrow.serving.protocol import InferRequest, InputTensor
 
 SIZE = "binary_data_size"
@@ -88,7 +89,10 @@ def texts(tensor: InputTensor, data: memoryview) -> list[str]:
     """
     count, at = math.prod(tensor.shape), 0
     raw = bytes(data)
-    found: list[str] = []
+    found = read_texts(raw, count)
+    if found is not None:
+        return found
+    found = []  # it remains to say what is wrong
     try:
         while at < len(raw) and len(found) < count:
             end = at + _LENGTH_BYTES + int.from_bytes(raw[at : at + _LENGTH_BYTES], "little")

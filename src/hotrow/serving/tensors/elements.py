@@ -12,6 +12,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from hotrow.errors import RequestError
+from hotrow.kernels.values import read_json_integers, read_json_reals
 from hotrow.serving.protocol import InputTensor, decode
 from hotrow.serving.tensors import binary
 
@@ -82,14 +83,31 @@ def array(tensor: InputTensor, data: Mapping[str, memoryview]) -> NDArray[Any]:
     if found is not None:
         return binary.numbers(tensor, found)
     dtype = binary.DTYPES[tensor.datatype]
-    flat = _of_json(tensor, _FLAT_NUMBERS[dtype.kind], _NESTED_NUMBERS[dtype.kind])
-    try:
-        values = np.array(flat, dtype="f8" if dtype.kind == "f" else "i8")
-    except OverflowError:
-        values = np.array([np.inf])
+    values = _flat_array(tensor, dtype.kind)
+    if values is None:
+        flat = _of_json(tensor, _FLAT_NUMBERS[dtype.kind], _NESTED_NUMBERS[dtype.kind])
+        try:
+            values = np.array(flat, dtype="f8" if dtype.kind == "f" else "i8")
+        except OverflowError:
+            values = np.array([np.inf])
     if len(values) and not np.abs(values).max() <= _LARGEST[tensor.datatype]:
         raise RequestError(f"input {tensor.name}: data: a number beyond {tensor.datatype}")
     return values.astype(dtype)
+
+
+def _flat_array(tensor: InputTensor, kind: str) -> NDArray[Any] | None:
+    """Return the numbers of a flat JSON array; None if the data are nested, or wrong."""
+    size = math.prod(tensor.shape)
+    if isinstance(tensor.data, msgspec.UnsetType):
+        return None
+    text = bytes(tensor.data)
+    if len(text) <= size:  # as many digits and commas as that are more
+        return None
+    if kind == "f":
+        reals = np.empty(size, dtype=np.float64)
+        return reals if read_json_reals(text, reals) else None
+    integers = np.empty(size, dtype=np.int64)
+    return integers if read_json_integers(text, integers) else None
 
 
 def _of_json(
