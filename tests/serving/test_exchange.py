@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.serving.listening import PATIENCE, Listening
 
-from hotrow.errors import InternalError
+from hotrow.errors import InternalError, RequestError
 from hotrow.serving import Limits, RankingService, ServerConfig
 from hotrow.serving.app import Addresses
 from hotrow.serving.exchange import Direct, Exchange
@@ -121,6 +121,18 @@ def test_ordinary_requests_do_not_go_through_asgi(
     assert answered(server, request(INFER, body))[0] == 200
     assert answered(server, request(RANK, b'{"candidates": [{}]}'))[0] == 200
     assert answered(server, request(RANK, b'{"candidates": [{}]}', chunked=True))[0] == 500
+
+
+def test_what_would_be_late_is_refused_before_it_is_read(
+    server: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise RequestError("too late", status=503, retry_after=0.2)
+
+    monkeypatch.setattr(server.front.engine, "require_hope", refuse)
+    status, headers, body = answered(server, request(RANK, b"no JSON"))
+    assert (status, headers["retry-after"], json.loads(body)) == (503, "1", {"error": "too late"})
+    assert server.front.statistics.fail["REJECTED"].count == 1
 
 
 def test_a_defect_is_answered_and_the_connection_goes_on(

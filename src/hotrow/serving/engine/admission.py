@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hotrow.errors import RequestError
 from hotrow.scheduling.admission import AdmissionConfig, Backlog, decide, predict
+from hotrow.scheduling.margin import Margin, MarginConfig
 from hotrow.scheduling.service_time import LinearTime, ServiceTimeEstimator
 
 
@@ -22,6 +24,7 @@ class Admission:
         target = math.inf if sla_ms is None else sla_ms
         self._config = AdmissionConfig(max_rows=max_rows, target_ms=target)
         self._estimator = ServiceTimeEstimator(first)
+        self._margin = Margin(target, MarginConfig(most=self._config.margin))
 
     @property
     def time(self) -> LinearTime:
@@ -32,6 +35,16 @@ class Admission:
         """Learn from a sub-batch that was scored."""
         if rows:
             self._estimator.observe(rows, seconds * 1e3)
+
+    def answered(self, seconds: float) -> None:
+        """Learn from a request that was answered: how long its client has waited, as far as is known."""
+        self._margin.answered(seconds * 1e3)
+
+    def tick(self) -> None:
+        """Let predictions fill more or less of the promised latency; to be called every now and then."""
+        self._margin.tick()
+        if self._margin.share != self._config.margin:
+            self._config = replace(self._config, margin=self._margin.share)
 
     def require(
         self, rows: int, backlog: Backlog, seconds: float | None, *, workers: int, batch_size: int

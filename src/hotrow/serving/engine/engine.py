@@ -31,6 +31,8 @@ _WHOLE = 1 << 30
 
 _WATCH_SECONDS = 0.1
 _WINDOW_SECONDS = 1.0
+_LAG_WEIGHT = 0.2
+"""Of the newest measurement of how late this process is with what is due."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,7 @@ class Engine:
         self._adaptation = Adaptation(config.batch_size) if config.adapt else None
         self.batch_size = config.batch_size
         self.offload_threshold = config.offload_threshold
+        self._lag_s = 0.0
         self.executions = 0
         self.state: State = "loading"
 
@@ -212,12 +215,26 @@ class Engine:
             raise
         now = asyncio.get_running_loop().time()
         deadline = None if seconds is None else now + seconds
-        if adaptation is None:
-            return await crew.score(request, shape, deadline)
-        adaptation.arrived(rows, admitted=True)
+        if adaptation is not None:
+            adaptation.arrived(rows, admitted=True)
         scores = await crew.score(request, shape, deadline)
-        adaptation.answered(asyncio.get_running_loop().time() - now)
+        took = asyncio.get_running_loop().time() - now
+        side.admission.answered(took + self._lag_s)
+        if adaptation is not None:
+            adaptation.answered(took)
         return scores
+
+    def require_hope(self) -> None:
+        """Refuse a request before it is read, where even the smallest would be late.
+
+        Raises:
+            RequestError: as ``score``.
+        """
+        sides = self._require().sides
+        # How many rows it has decides where it goes, and what adapts wants to know of it.
+        if len(sides) == 1 and self._adaptation is None:
+            crew, admission = sides[0].crew, sides[0].admission
+            admission.require(1, crew.backlog, None, workers=crew.size, batch_size=self.batch_size)
 
     @property
     def crew(self) -> Crew:
@@ -288,7 +305,10 @@ class Engine:
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
+            slept = clock()
             await asyncio.sleep(_WATCH_SECONDS)
+            late_s = max(clock() - slept - _WATCH_SECONDS, 0.0)
+            self._lag_s += _LAG_WEIGHT * (late_s - self._lag_s)
             passed = clock() - began
             if passed >= _WINDOW_SECONDS:
                 began += passed
@@ -301,6 +321,8 @@ class Engine:
         """Replace workers that hang, and adapt when a window has passed."""
         for served in (*self._leaving.values(), self._require()):
             served.watch()
+        for side in self._require().sides:
+            side.admission.tick()
         if self._adaptation is not None and passed >= _WINDOW_SECONDS:
             self.batch_size = self._adaptation.tick(passed, self.time, max(self.crew.size, 1))
 
