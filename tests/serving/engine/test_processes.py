@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -17,10 +20,11 @@ import pytest
 from tests.serving.engine.conftest import encoded
 
 from hotrow.artifact import Artifact, load_artifact
+from hotrow.artifact._checksums import write_checksums
 from hotrow.data.raw import EncodedBlock
-from hotrow.errors import ArtifactError
+from hotrow.errors import ArtifactError, InternalError, RequestError
 from hotrow.serving import Engine, EngineConfig
-from hotrow.serving.engine import workers
+from hotrow.serving.engine import crew, workers
 from hotrow.serving.engine.workers import workers_of
 
 PATIENCE = 60
@@ -140,15 +144,81 @@ def test_the_process_that_workers_are_forked_from_may_die(
 ) -> None:
     async def scenario(engine: Engine) -> int:
         async def harm() -> None:
-            parent = int(Path(f"/proc/{engine.crew.processes[0]}/stat").read_text().split()[3])
-            assert b"template" in Path(f"/proc/{parent}/cmdline").read_bytes()
-            os.kill(parent, signal.SIGKILL)
+            os.kill(_parent(engine.crew.processes[0]), signal.SIGKILL)
             os.kill(engine.crew.processes[0], signal.SIGKILL)
             await _until(partial(_replaced, engine, 1))
 
         return await _keep_asking(engine, blocks, harm())
 
     assert run(artifact.path, scenario) > 0
+
+
+def test_workers_come_back_when_an_artifact_that_was_changed_does(
+    artifact: Artifact, blocks: list[EncodedBlock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_RESTART_SECONDS", 0.0)
+    folder, kept = tmp_path / "model", tmp_path / "kept"
+    shutil.copytree(artifact.path, folder)
+
+    async def scenario(engine: Engine) -> Any:
+        before = (await engine.score(blocks[0])).values
+        folder.rename(kept)
+        shutil.copytree(artifact.path, folder)
+        manifest = json.loads((folder / "model.json").read_text())
+        manifest["metrics"]["note"] = 1
+        (folder / "model.json").write_text(json.dumps(manifest))
+        write_checksums(folder)
+        (process,) = engine.crew.processes
+        os.kill(_parent(process), signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
+        await _until(lambda: engine.state == "without workers")
+        with pytest.raises(RequestError, match="no worker runs"):
+            await engine.score(blocks[0])
+        shutil.rmtree(folder)
+        kept.rename(folder)
+        await _until(lambda: engine.state == "ready")
+        return before, (await engine.score(blocks[0])).values
+
+    before, after = run(folder, scenario, workers=1)
+    np.testing.assert_array_equal(before, after)
+
+
+def _parent(process: int) -> int:
+    parent = int(Path(f"/proc/{process}/stat").read_text().split()[3])
+    assert b"template" in Path(f"/proc/{parent}/cmdline").read_bytes()
+    return parent
+
+
+def test_a_process_that_cannot_be_started_is_told(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(12, "Cannot allocate memory")
+
+    async def scenario(engine: Engine) -> None:
+        raise AssertionError("it was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(InternalError, match=r"could not be started: .*allocate"):
+        run(artifact.path, scenario)
+
+
+def test_nobody_waits_while_the_memory_of_a_process_is_taken_down(
+    artifact: Artifact, blocks: list[EncodedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[threading.Thread] = []
+
+    class Process(subprocess.Popen[bytes]):
+        def wait(self, timeout: float | None = None) -> int:
+            waiting.append(threading.current_thread())
+            return super().wait(timeout)
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    run(artifact.path, lambda engine: engine.score(blocks[0]))
+    (thread,) = waiting
+    assert thread is not threading.current_thread()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_another_artifact_takes_over_under_load(

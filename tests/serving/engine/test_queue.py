@@ -23,43 +23,31 @@ def test_cuts_cover_all_rows_with_equal_parts(rows: int, batch_size: int) -> Non
 
 
 class Line(RuleBasedStateMachine):
-    """Every row is begun once, in order of arrival, unless its query is dropped or late."""
+    """Every row is begun once, in order of arrival, unless its query is dropped."""
 
     def __init__(self) -> None:
         super().__init__()
         self.line = WaitingLine()
-        self.now = 0.0
         self.queries: list[Waiting] = []
         self.running: list[tuple[Waiting, tuple[int, int]]] = []
         self.done: dict[Waiting, set[int]] = {}
 
-    @rule(rows=st.integers(1, 9), batch=st.integers(1, 4), deadline=st.none() | st.floats(0, 9))
-    def arrive(self, rows: int, batch: int, deadline: float | None) -> None:
-        late = None if deadline is None else self.now + deadline
-        query = Waiting(rows, late, decoded=True, parts=cut(rows, batch))
+    @rule(rows=st.integers(1, 9), batch=st.integers(1, 4))
+    def arrive(self, rows: int, batch: int) -> None:
+        query = Waiting(rows, decoded=True, parts=cut(rows, batch))
         self.queries.append(query)
         self.done[query] = set()
         self.line.add(query)
 
-    @rule(seconds=st.floats(0, 5))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
     @rule()
     def begin(self) -> None:
-        found = self.line.take(self.now)
+        found = self.line.take()
         expected = [query for query in self.queries if query.parts]
         if found is None:
             assert not expected
             return
-        query, part = found
-        if part is None:
-            assert query.deadline is not None
-            assert query.deadline < self.now
-            assert query.dropped
-        else:
-            assert not query.dropped
-            self.running.append((query, part))
+        assert not found[0].dropped
+        self.running.append(found)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
@@ -96,15 +84,15 @@ TestLine = Line.TestCase
 
 def test_work_begins_in_order_of_arrival() -> None:
     line = WaitingLine()
-    first, second = (Waiting(4, None, decoded=True, parts=cut(4, 2)) for _ in range(2))
+    first, second = (Waiting(4, decoded=True, parts=cut(4, 2)) for _ in range(2))
     line.add(first)
     line.add(second)
-    order = [line.take(0.0) for _ in range(5)]
+    order = [line.take() for _ in range(5)]
     assert order == [(first, (0, 2)), (first, (2, 4)), (second, (0, 2)), (second, (2, 4)), None]
     line.put_back(second, (0, 2))  # of the work of a dead worker, the oldest is put back last
     line.put_back(first, (2, 4))
-    assert [line.take(0.0) for _ in range(2)] == [(first, (2, 4)), (second, (0, 2))]
-    line.add(Waiting(1, None, decoded=True, parts=deque([(0, 1)])))
-    decoded = Waiting(1, None, decoded=True, parts=deque([(0, 1)]))
+    assert [line.take() for _ in range(2)] == [(first, (2, 4)), (second, (0, 2))]
+    line.add(Waiting(1, decoded=True, parts=deque([(0, 1)])))
+    decoded = Waiting(1, decoded=True, parts=deque([(0, 1)]))
     line.add(decoded, first=True)
-    assert line.take(0.0) == (decoded, (0, 1))
+    assert line.take() == (decoded, (0, 1))

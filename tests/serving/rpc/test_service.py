@@ -267,7 +267,10 @@ def test_while_draining_it_answers_but_is_not_ready(ask: Ask, server: Listening)
     assert (model.state, model.reason) == ("UNAVAILABLE", "the server is draining")
 
 
-@pytest.mark.parametrize(("state", "code"), [("ready", "RESOURCE_EXHAUSTED"), ("draining", "UNAVAILABLE")])
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [("ready", "RESOURCE_EXHAUSTED"), ("draining", "UNAVAILABLE"), ("without workers", "UNAVAILABLE")],
+)
 def test_what_is_shed_may_be_tried_again(
     ask: Ask, server: Listening, monkeypatch: Any, state: str, code: str
 ) -> None:
@@ -277,7 +280,9 @@ def test_what_is_shed_may_be_tried_again(
         raise RequestError("too many rows wait", status=503)
 
     monkeypatch.setattr(server.engine, "score", refuse)
-    monkeypatch.setattr(server.engine, "state", state)
+    if state == "draining":
+        server.engine.drain()
+    server.engine.crew.stalled = state == "without workers"
     with pytest.raises(grpc.RpcError) as caught:
         ask("ModelInfer", raw_request())
     assert caught.value.code().name == code

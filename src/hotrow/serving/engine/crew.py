@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from hotrow.data.raw import EncodedBlock
-from hotrow.errors import HotrowError, InternalError, RequestError
+from hotrow.errors import InternalError, RequestError
 from hotrow.scheduling.admission import Backlog
 from hotrow.serving.engine.flight import Flight, Room, place, place_body
 from hotrow.serving.engine.hiring import Given, Worker, hire
@@ -25,6 +26,27 @@ _DEPTH = 2
 _ATTEMPTS = 3
 """A query over which so many workers died is given up: it may be what kills them."""
 _RESTART_SECONDS = 1.0
+_RESTART_SECONDS_AT_MOST = 60.0
+"""Each time that a worker cannot be started it is twice as long until the next."""
+
+_STALLED = "no worker runs and none could be started; try again later"
+
+
+class Timer(Protocol):
+    """What will be called."""
+
+    def cancel(self) -> object:
+        """Let it not be."""
+
+
+class Clock(Protocol):
+    """What the crew needs of an event loop, the time."""
+
+    def time(self) -> float:
+        """Return seconds."""
+
+    def call_at(self, when: float, callback: Callable[..., object], /, *words: Any) -> Timer:
+        """Call a function at a time."""
 
 
 class Crew:
@@ -35,9 +57,13 @@ class Crew:
         room: memory shared with them.
         posts: where they work; one worker for each.
         batch_size: asked for the rows of a sub-batch whenever a query is cut.
-        clock: returns seconds.
+        clock: of deadlines; an event loop is one.
         patience: returns the seconds after which a worker with a task of so many rows counts as hanging.
         observe: told the rows and seconds of every sub-batch that was scored.
+
+    Attributes:
+        restarts: workers that were replaced.
+        stalled: whether none runs and none could be started when it was last tried; all requests fail then.
     """
 
     def __init__(
@@ -47,7 +73,7 @@ class Crew:
         *,
         posts: Sequence[Post],
         batch_size: Callable[[], int],
-        clock: Callable[[], float],
+        clock: Clock,
         patience: Callable[[int], float],
         observe: Callable[[int, float], None],
     ) -> None:
@@ -62,8 +88,11 @@ class Crew:
         self._flights: dict[Waiting, Flight] = {}
         self._workers: list[Worker] = []
         self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._starting: set[asyncio.Task[None]] = set()
         self.restarts = 0
+        self.stalled = False
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready.
@@ -105,13 +134,15 @@ class Crew:
         """Have a request scored.
 
         Raises:
-            RequestError: it is wrong; there is no room (503); its deadline passed (504).
+            RequestError: it is wrong; there is no room, or no worker (503); its deadline passed (504).
             InternalError: a worker failed, or workers ended over it.
         """
+        if self.stalled:
+            raise RequestError(_STALLED, status=503)
         layout, at, body_at = place(request, shape, self._room)
         is_raw = not isinstance(request, EncodedBlock)
         rows = layout.rows
-        waiting = Waiting(rows, deadline, decoded=not is_raw)
+        waiting = Waiting(rows, decoded=not is_raw)
         waiting.parts = cut(rows, self._batch_size()) if not is_raw else deque([(0, rows)])
         loop = asyncio.get_running_loop()
         flight = Flight(
@@ -121,14 +152,18 @@ class Crew:
             body_at=body_at,
             raw=None if isinstance(request, EncodedBlock) else request,
             future=loop.create_future(),
-            arrived=self._clock(),
+            arrived=self._clock.time(),
         )
         self._flights[waiting] = flight
+        self._idle.clear()
         self._line.add(waiting)
         self._pump()
+        timer = None if deadline is None else self._clock.call_at(deadline, self._expire, flight)
         try:
             return await flight.future
         finally:
+            if timer is not None:
+                timer.cancel()
             if not waiting.finished:
                 self._line.drop(waiting)
             self._end_if_finished(flight)
@@ -155,13 +190,11 @@ class Crew:
         if not worker.given:
             return False
         start, stop = worker.given[0].part
-        return self._clock() - worker.since > self._patience(stop - start)
+        return self._clock.time() - worker.since > self._patience(stop - start)
 
     async def finish(self) -> None:
         """Wait until no query is in flight."""
-        while self._flights:
-            await asyncio.wait([flight.future for flight in self._flights.values()])
-            await asyncio.sleep(0)
+        await self._idle.wait()
 
     def close(self) -> None:
         """End the workers; queries that are in flight fail."""
@@ -178,6 +211,7 @@ class Crew:
     async def _hire(self, post: Post) -> None:
         worker = await hire(self._starter, post)
         self._workers.append(worker)
+        self.stalled = False
         asyncio.get_running_loop().add_reader(worker.channel, self._read, worker)
         self._pump()
 
@@ -190,26 +224,23 @@ class Crew:
 
     def _give(self, worker: Worker) -> bool:
         """Give a worker the next piece of work; tell whether there was any."""
-        now = self._clock()
-        while (found := self._line.take(now)) is not None:
-            waiting, part = found
-            flight = self._flights[waiting]
-            if part is None:
-                _fail(flight, RequestError("the deadline passed before the request was scored", status=504))
-                self._end_if_finished(flight)
-                continue
-            if flight.began is None:
-                flight.began = now
-            task = flight.task(part, self._batch_size())
-            if not worker.given:
-                worker.since = now
-            worker.given.append(Given(task, part, flight))
-            try:
-                worker.channel.send(task.pack())
-            except (BrokenPipeError, ConnectionResetError):
-                self._lose(worker)
-            return True
-        return False
+        found = self._line.take()
+        if found is None:
+            return False
+        now = self._clock.time()
+        waiting, part = found
+        flight = self._flights[waiting]
+        if flight.began is None:
+            flight.began = now
+        task = flight.task(part, self._batch_size())
+        if not worker.given:
+            worker.since = now
+        worker.given.append(Given(task, part, flight))
+        try:
+            worker.channel.send(task.pack())
+        except (BrokenPipeError, ConnectionResetError):
+            self._lose(worker)
+        return True
 
     def _read(self, worker: Worker) -> None:
         """Take the replies that a worker has sent."""
@@ -224,7 +255,7 @@ class Crew:
                 self._lose(worker)
                 break
             given = worker.given.popleft()
-            worker.since, worker.answered = self._clock(), True
+            worker.since, worker.answered = self._clock.time(), True
             reply = Reply.unpack(packet)
             self._settle(given, reply)
         self._pump()
@@ -248,7 +279,7 @@ class Crew:
             if given.task.kind != Kind.SCORE:
                 self._decoded(flight, given.task.kind, reply)
         if waiting.finished and not flight.future.done():
-            flight.future.set_result(flight.scores(self._room, self._clock()))
+            flight.future.set_result(flight.scores(self._room, self._clock.time()))
         self._end_if_finished(flight)
 
     def _decoded(self, flight: Flight, kind: Kind, reply: Reply) -> None:
@@ -276,6 +307,9 @@ class Crew:
         flight.waiting.parts.append((0, reply.rows))
         self._line.add(flight.waiting, first=True)
 
+    def _expire(self, flight: Flight) -> None:
+        self._give_up(flight, RequestError("the deadline passed before the request was scored", status=504))
+
     def _give_up(self, flight: Flight, error: Exception) -> None:
         self._line.drop(flight.waiting)
         _fail(flight, error)
@@ -284,6 +318,8 @@ class Crew:
         """Free the memory of a request of which nothing runs any more and nobody waits."""
         if flight.waiting.finished and flight.future.done() and flight.waiting in self._flights:
             del self._flights[flight.waiting]
+            if not self._flights:
+                self._idle.set()
             self._room.give_back(flight.at)
 
     def _lose(self, worker: Worker) -> None:
@@ -312,14 +348,26 @@ class Crew:
     async def _replace(self, worker: Worker) -> None:
         if not worker.answered:  # it may be what is wrong with it
             await asyncio.sleep(_RESTART_SECONDS)
+        seconds = _RESTART_SECONDS
         while not self._closed:
             try:
                 await self._hire(worker.post)
-            except HotrowError:
-                _LOG.exception("a worker could not be started; it is tried again")
-                await asyncio.sleep(_RESTART_SECONDS)
+            except Exception:  # noqa: BLE001 - whatever it is, without a worker nothing is answered
+                _LOG.exception("a worker could not be started; it is tried again in %g s", seconds)
+                self._stall_without_workers()
+                await asyncio.sleep(seconds)
+                seconds = min(2 * seconds, _RESTART_SECONDS_AT_MOST)
             else:
                 return
+
+    def _stall_without_workers(self) -> None:
+        """Let nobody wait for workers of whom nobody knows when they will be there."""
+        if self._workers:
+            return
+        self.stalled = True
+        for flight in list(self._flights.values()):
+            self._give_up(flight, RequestError(_STALLED, status=503))
+            self._end_if_finished(flight)
 
 
 def _fail(flight: Flight, error: Exception) -> None:

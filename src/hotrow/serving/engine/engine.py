@@ -24,7 +24,7 @@ from hotrow.serving.info import ModelInfo
 
 _LOG = logging.getLogger(__name__)
 
-State = Literal["loading", "ready", "draining", "failed"]
+State = Literal["loading", "ready", "without workers", "draining", "failed"]
 
 _WHOLE = 1 << 30
 """Batch size of the device: queries are not cut."""
@@ -135,7 +135,7 @@ class Engine:
         self.offload_threshold = config.offload_threshold
         self._lag_s = 0.0
         self.executions = 0
-        self.state: State = "loading"
+        self._state: State = "loading"
 
     async def start(self) -> None:
         """Load the model and start its workers; the state is ``ready`` afterwards.
@@ -146,11 +146,11 @@ class Engine:
         try:
             await self.load()
         except BaseException:
-            self.state = "failed"
+            self._state = "failed"
             raise
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
-        if self.state == "loading":
-            self.state = "ready"
+        if self._state == "loading":
+            self._state = "ready"
 
     async def load(self, make: Callable[[Room], Starter] | None = None) -> ModelInfo:
         """Load a model beside the one that is served, and serve it from then on.
@@ -194,7 +194,7 @@ class Engine:
 
         Args:
             request: raw or encoded.
-            seconds: after which nothing of it is begun any more.
+            seconds: after which it fails, and nothing of it is begun any more.
 
         Raises:
             RequestError: it cannot be answered as it is; the model is not loaded, too many rows are before
@@ -256,6 +256,13 @@ class Engine:
         return sides[1].crew if len(sides) > 1 else None
 
     @property
+    def state(self) -> State:
+        """How it stands; ``ready`` when requests are welcome."""
+        if self._state == "ready" and any(side.crew.stalled for side in self._require().sides):
+            return "without workers"
+        return self._state
+
+    @property
     def loaded(self) -> bool:
         """Whether there is a model."""
         return self._served is not None
@@ -286,7 +293,7 @@ class Engine:
 
     def drain(self) -> None:
         """Report not ready from now on; requests are still answered."""
-        self.state = "draining"
+        self._state = "draining"
 
     async def close(self) -> None:
         """Stop the workers; requests in flight fail."""
@@ -354,7 +361,7 @@ class Engine:
             self._room,
             posts=posts,
             batch_size=batch_size,
-            clock=asyncio.get_running_loop().time,
+            clock=asyncio.get_running_loop(),
             patience=lambda rows: hang_limit(rows, admission.time, self._config.hang_seconds),
             observe=observe,
         )

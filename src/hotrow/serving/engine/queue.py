@@ -14,7 +14,6 @@ class Waiting:
 
     Attributes:
         rows: how many it has; of a request whose body was not decoded yet, an estimate.
-        deadline: after which nothing of it is begun, by the clock that the caller uses; None: never.
         decoded: whether its rows are there.
         parts: (start, stop) of the sub-batches that were not begun, the next one first.
         running: pieces of work that were begun and have not ended.
@@ -23,7 +22,6 @@ class Waiting:
     """
 
     rows: int
-    deadline: float | None
     decoded: bool
     parts: deque[tuple[int, int]] = field(default_factory=deque)
     running: int = 0
@@ -60,24 +58,18 @@ class WaitingLine:
             self._queries.append(query)
         self._count(query, 1)
 
-    def take(self, now: float) -> tuple[Waiting, tuple[int, int] | None] | None:
-        """Return the next piece of work, which is then running; None: nothing waits.
-
-        A query whose deadline has passed comes without a part, is dropped and does not wait any more.
-        """
-        while self._queries:
-            query = self._queries[0]
-            if query.deadline is not None and query.deadline < now:
-                self.drop(query)
-                return query, None
-            start, stop = query.parts.popleft()
-            self.rows -= stop - start
-            self.parts -= 1
-            if not query.parts:
-                self._queries.popleft()
-            query.running += 1
-            return query, (start, stop)
-        return None
+    def take(self) -> tuple[Waiting, tuple[int, int]] | None:
+        """Return the next piece of work, which is then running; None: nothing waits."""
+        if not self._queries:
+            return None
+        query = self._queries[0]
+        start, stop = query.parts.popleft()
+        self.rows -= stop - start
+        self.parts -= 1
+        if not query.parts:
+            self._queries.popleft()
+        query.running += 1
+        return query, (start, stop)
 
     def put_back(self, query: Waiting, part: tuple[int, int]) -> None:
         """Let a part wait again whose worker died; of a dropped query it is forgotten."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -92,7 +93,24 @@ class TemplateProcess:
 
         Raises:
             ArtifactError: it cannot be loaded; the message is that of the loader.
+            InternalError: the process could not be started, or it ended.
         """
+        try:
+            process = self._launch()
+        except OSError as error:
+            raise InternalError(f"the process that loads the model could not be started: {error}") from error
+        greeting = await self._answer(b"", None)
+        if not greeting:
+            status = await asyncio.to_thread(process.wait)
+            raise InternalError(f"the process that loads the model ended with {status}")
+        told: dict[str, Any] = json.loads(greeting)
+        if "error" in told:
+            raise ArtifactError(told["error"])
+        ready = msgspec.convert(told["ready"], Greeting)
+        self._version = ready.info.version
+        return ready
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         descriptors = (theirs.fileno(), self._memory.descriptor)
@@ -106,15 +124,7 @@ class TemplateProcess:
                 start_new_session=True,  # Ctrl-C is for the front process
                 env=os.environ | dict.fromkeys(_ONE_THREAD, "1") | _NO_CUDA_YET,
             )
-        greeting = await self._answer(b"", None)
-        if not greeting:
-            raise InternalError(f"the process that loads the model ended with {self._process.wait()}")
-        told: dict[str, Any] = json.loads(greeting)
-        if "error" in told:
-            raise ArtifactError(told["error"])
-        ready = msgspec.convert(told["ready"], Greeting)
-        self._version = ready.info.version
-        return ready
+        return self._process
 
     async def start(self, channel: socket.socket, post: Post) -> int:
         """Fork a worker; a template that has ended is started again first.
@@ -142,17 +152,21 @@ class TemplateProcess:
             raise InternalError("the artifact has changed meanwhile; load it again")
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, without waiting until its memory, which may be gigabytes, is taken down."""
         if self._control is not None:
             self._control.close()
+            self._control = None
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            threading.Thread(target=self._process.wait, name="reaper").start()
+            self._process = None
 
     async def _answer(self, packet: bytes, channel: socket.socket | None) -> bytes:
-        assert self._control is not None
+        """Send a packet and return the answer; nothing if there is no process, or it has ended."""
         loop = asyncio.get_running_loop()
         async with self._one_at_a_time:
+            if self._control is None:
+                return b""
             try:
                 if channel is not None:
                     socket.send_fds(self._control, [packet], [channel.fileno()])
