@@ -120,6 +120,7 @@ class Running:
         self._guard = Guard.of_file(config.token_file)
         self._rpc: RpcServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reloads = 0
         self.interrupted = False
         app = build_app(self.front, self._guard if config.token_file else None)
         self.server = _Server(_uvicorn(app, Direct(self.front, self._guard), config.certificate))
@@ -135,7 +136,7 @@ class Running:
             )
             await self._rpc.start()
         self._begin(self.front.keep_time())
-        loading = asyncio.create_task(self._load())
+        loading = self._begin(self._load())
         try:
             with _signals_to(
                 {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._reload}
@@ -143,11 +144,15 @@ class Running:
                 await self.server.serve(sockets=[self._listener])
                 if self._rpc is not None:
                     await self._rpc.stop(0 if self.server.force_exit else _GRACE_SECONDS)
-                await loading
         finally:
-            for task in self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
                 task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
             await self._engine.close()
+        if not loading.cancelled():
+            loading.result()
 
     def end(self) -> None:
         """Close the ports, finish what was begun, and end."""
@@ -158,7 +163,7 @@ class Running:
     async def _load(self) -> None:
         try:
             await self._engine.start()
-        except BaseException:
+        except Exception:
             self.end()
             raise
         if self._engine.state == "ready":
@@ -167,28 +172,35 @@ class Running:
             self._announce(Served(self._engine.info.name, url_of(self._listener, scheme), grpc))
 
     def _reload(self, _: int) -> None:
-        self._begin(self._load_again())
+        """Load again; if that is under way, once more afterwards, however often it is asked for."""
+        is_under_way, self._reloads = self._reloads > 0, min(self._reloads + 1, 2)
+        if not is_under_way:
+            self._begin(self._load_again())
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _load_again(self) -> None:
-        try:
-            info = await self._engine.load()
-        except HotrowError as error:
-            _LOG.error("the artifact is not changed to: %s", error)
-        else:
-            _LOG.warning("serving version %s of %s", info.version, info.name)
+        while self._reloads:
+            try:
+                info = await self._engine.load()
+            except HotrowError as error:
+                _LOG.error("the artifact is not changed to: %s", error)
+            else:
+                _LOG.warning("serving version %s of %s", info.version, info.name)
+            finally:
+                self._reloads -= 1
 
     def _stop(self, number: int) -> None:
         if self._engine.state == "draining":  # asked twice
             self.server.should_exit = self.server.force_exit = True
             return
         self._engine.drain()
-        if number == signal.SIGINT:
-            self.interrupted = True
+        self.interrupted = number == signal.SIGINT
+        if self.interrupted or not self._engine.loaded:  # nobody was told to send requests here
             self.end()
         else:
             asyncio.get_running_loop().call_later(self._config.drain_seconds, self.end)

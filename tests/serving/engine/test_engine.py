@@ -21,6 +21,7 @@ from hotrow.serving.answers import Wanted
 from hotrow.serving.engine.adaptation import Adaptation
 from hotrow.serving.engine.messages import Body
 from hotrow.serving.engine.request import RawRequest
+from hotrow.serving.engine.workers import Greeting
 
 PATIENCE = 60
 
@@ -264,6 +265,29 @@ def test_another_model_takes_over_between_requests(run: Run, model: Controlled) 
         assert other.sizes == [1]
 
     run(scenario, batch_size=10)
+
+
+def test_of_two_loads_the_later_one_is_served(run: Run, model: Controlled) -> None:
+    class Slow(ThreadStarter):
+        began, free = asyncio.Event(), asyncio.Event()
+
+        async def load(self) -> Greeting:
+            self.began.set()
+            await self.free.wait()
+            return await super().load()
+
+    async def scenario(engine: Engine) -> None:
+        older, newer = (RankingService("sums", model, Limits(), version=each) for each in ("older", "newer"))
+        first = asyncio.create_task(engine.load(lambda room: Slow(lambda: older, room.memory)))
+        await Slow.began.wait()
+        second = asyncio.create_task(engine.load(lambda room: ThreadStarter(lambda: newer, room.memory)))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        Slow.free.set()
+        assert [(await each).version for each in (first, second)] == ["older", "newer"]
+        assert engine.info.version == "newer"
+
+    run(scenario)
 
 
 def test_a_model_that_cannot_be_loaded_changes_nothing(run: Run) -> None:

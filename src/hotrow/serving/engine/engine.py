@@ -128,6 +128,7 @@ class Engine:
         self._config = config
         self._room = Room(1 << (config.memory_bytes - 1).bit_length())
         self._served: _Served | None = None
+        self._loading = asyncio.Lock()
         self._leaving: dict[asyncio.Task[None], _Served] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._adaptation = Adaptation(config.batch_size) if config.adapt else None
@@ -156,15 +157,20 @@ class Engine:
         """Load a model beside the one that is served, and serve it from then on.
 
         Requests that were begun are answered by the old one. If the new one cannot be loaded, the old one
-        stays.
+        stays. Loads are done one after the other, so that the one asked for last is served.
 
         Args:
             make: as of the constructor; None: the same.
 
         Raises:
             UserError: it cannot be loaded.
+            InternalError: its processes could not be started, or ended.
         """
-        starter = (make or self._make)(self._room)
+        async with self._loading:
+            return await self._change_to(make or self._make)
+
+    async def _change_to(self, make: Callable[[Room], Starter]) -> ModelInfo:
+        starter = make(self._room)
         sides: list[_Side] = []
         try:
             greeting = await starter.load()
