@@ -273,7 +273,7 @@ def test_a_client_that_leaves_in_its_body_holds_nothing(server: Listening, chunk
     wait_until(lambda: server.front.held.bytes == 0)
 
 
-def test_an_exchange_that_is_left_before_it_begins_holds_nothing(client: Any) -> None:
+def test_an_exchange_that_is_left_before_it_begins_is_counted_and_holds_nothing(client: Any) -> None:
     def read(*_: object) -> Any:
         raise AssertionError("it was begun")
 
@@ -288,6 +288,7 @@ def test_an_exchange_that_is_left_before_it_begins_holds_nothing(client: Any) ->
 
     client.loop.run(scenario())
     assert client.front.held.bytes == 0
+    assert client.front.statistics.fail["CANCELED"].count == 1
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from hotrow.serving import EngineConfig, Limits, RankingService
 from hotrow.serving.app import build_app
 from hotrow.serving.front import Front
+from hotrow.serving.leaving import while_connected
 
 
 def test_nothing_more_is_begun_for_a_client_that_has_left(
@@ -66,3 +68,27 @@ def test_nothing_more_is_begun_for_a_client_that_has_left(
     assert len(scored) < 8
     assert front.statistics.fail["CANCELED"].count == 1
     assert client.engine.memory_taken == 0
+
+
+def test_a_client_that_leaves_when_all_is_done_cancels_nothing_after_it() -> None:
+    async def scenario() -> None:
+        leaves, loop = asyncio.Event(), asyncio.get_running_loop()
+        scores: asyncio.Future[int] = loop.create_future()
+
+        async def receive() -> Any:
+            await leaves.wait()
+            return {"type": "http.disconnect"}
+
+        async def both() -> None:
+            await asyncio.sleep(0)  # the other waits by now
+            loop.call_soon(scores.set_result, 7)
+            leaves.set()
+
+        meanwhile = loop.create_task(both())
+        async with while_connected(Request({"type": "http"}, receive)):
+            assert await scores == 7
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await meanwhile
+
+    asyncio.run(scenario())

@@ -156,6 +156,7 @@ class Exchange:
         self._parts: list[bytes] = []
         self._too_much: RequestError | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = False
         self._call = direct.call()
         self.keep_alive = keep_alive
         self.response_complete = False
@@ -193,10 +194,11 @@ class Exchange:
         self.disconnected = True
         if self._task is not None:
             self._task.cancel()
-        else:
+        if not self._begun:  # or the task counts it
             self._call.__exit__(None, RequestError("the client has left", status=GONE), None)
 
     async def _run(self, default_headers: list[tuple[bytes, bytes]]) -> None:
+        self._begun = True
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         response = await self._direct.answer(self._call, self._read_body, body, dict(self._headers))

@@ -23,10 +23,12 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
     """
     task = asyncio.current_task()
     assert task is not None
-    left = False
+    left = over = False
 
     def leave(_: asyncio.Task[None]) -> None:
         nonlocal left
+        if over:  # this was to be called already when the block was left
+            return
         left = True
         task.cancel()
 
@@ -39,6 +41,7 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
             raise RequestError("the client has left", status=GONE) from None
         raise
     finally:
+        over = True
         watch.remove_done_callback(leave)
         watch.cancel()
 

@@ -268,23 +268,25 @@ def test_another_model_takes_over_between_requests(run: Run, model: Controlled) 
 
 
 def test_of_two_loads_the_later_one_is_served(run: Run, model: Controlled) -> None:
-    class Slow(ThreadStarter):
-        began, free = asyncio.Event(), asyncio.Event()
+    begun: list[asyncio.Event] = []
 
+    class Gated(ThreadStarter):
         async def load(self) -> Greeting:
-            self.began.set()
-            await self.free.wait()
+            begun.append(asyncio.Event())
+            await begun[-1].wait()
             return await super().load()
 
     async def scenario(engine: Engine) -> None:
         older, newer = (RankingService("sums", model, Limits(), version=each) for each in ("older", "newer"))
-        first = asyncio.create_task(engine.load(lambda room: Slow(lambda: older, room.memory)))
-        await Slow.began.wait()
-        second = asyncio.create_task(engine.load(lambda room: ThreadStarter(lambda: newer, room.memory)))
-        for _ in range(100):
+        first = asyncio.create_task(engine.load(lambda room: Gated(lambda: older, room.memory)))
+        second = asyncio.create_task(engine.load(lambda room: Gated(lambda: newer, room.memory)))
+        for _ in range(10):
             await asyncio.sleep(0)
-        Slow.free.set()
-        assert [(await each).version for each in (first, second)] == ["older", "newer"]
+        assert len(begun) == 1
+        for number, load in enumerate((first, second)):
+            await _until(lambda least=number: len(begun) > least)
+            begun[number].set()
+            assert (await load).version == ("older", "newer")[number]
         assert engine.info.version == "newer"
 
     run(scenario)
