@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.serving.responding import respond
 
 from hotrow.artifact import load_artifact
 from hotrow.cli import _frame
@@ -212,7 +213,7 @@ def test_the_real_log_is_prepared_trained_on_and_ranked(
     body = {"context": {"I1": 3}, "candidates": [{"C1": "68fd1e64"}, {"C1": "ffffffff"}, {}]}
     artifact = load_artifact(run)
     service = RankingService("m", artifact, Limits())
-    answer = json.loads(service.respond(json.dumps(body).encode(), Body.RANK).body)
+    answer = respond(service, json.dumps(body).encode(), Body.RANK)
     assert sorted(entry["index"] for entry in answer["ranking"]) == [0, 1, 2]
 
 

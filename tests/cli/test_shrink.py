@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.serving.responding import respond
 
 from hotrow.artifact import load_artifact
 from hotrow.cli import _frame
@@ -78,7 +79,7 @@ def test_the_result_is_evaluated_ranked_served_and_reported_like_any_run(
     service.warm_up()
     candidates: list[dict[str, Any]] = [{"I1": 3, "C1": "0000000a"}, {"C2": "7"}, {}]
     body = json.dumps({"candidates": candidates}).encode()
-    ranking: list[dict[str, Any]] = json.loads(service.respond(body, Body.RANK).body)["ranking"]
+    ranking: list[dict[str, Any]] = respond(service, body, Body.RANK)["ranking"]
     found = {entry["index"]: entry["score"] for entry in ranking}
     np.testing.assert_allclose([found[i] for i in range(3)], artifact.score(artifact.block(candidates)))
 

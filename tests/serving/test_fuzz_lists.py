@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.serving.responding import respond
 
 from hotrow.artifact import load_artifact
 from hotrow.data.keys import MAX_INTEGER, MIN_INTEGER
@@ -91,7 +92,7 @@ def test_lists_of_anything(service: RankingService, context: dict[str, Any], val
 
 
 def _respond(service: RankingService, body: object, call: Body) -> Any:
-    return json.loads(service.respond(json.dumps(body).encode("utf-8", "surrogatepass"), call).body)
+    return respond(service, json.dumps(body).encode("utf-8", "surrogatepass"), call)
 
 
 def _answered_or_refused(call: Any) -> None:

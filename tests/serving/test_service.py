@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.serving.responding import respond
 
 from hotrow.artifact import Artifact, load_artifact
 from hotrow.data.raw import EncodedBlock, RawBlock
@@ -29,12 +30,12 @@ def service(artifact: Artifact) -> RankingService:
     return RankingService("films", artifact, Limits())
 
 
-def _rank(service: RankingService, body: bytes) -> bytes:
-    return service.respond(body, Body.RANK).body
+def _rank(service: RankingService, body: bytes) -> Any:
+    return respond(service, body, Body.RANK)
 
 
-def _infer(service: RankingService, body: bytes) -> bytes:
-    return service.respond(body, Body.INFER).body
+def _infer(service: RankingService, body: bytes) -> Any:
+    return respond(service, body, Body.INFER)
 
 
 def test_lists_may_come_with_the_context_and_with_candidates(
@@ -43,11 +44,11 @@ def test_lists_may_come_with_the_context_and_with_candidates(
     context: dict[str, Any] = {"user": 3, "gender": "F", "history": [1, 2, 3]}
     candidates: list[dict[str, Any]] = [{"item": 7, "genres": ["War"]}, {"item": 8}, {"item": "9"}]
     body = json.dumps({"context": context, "candidates": candidates}).encode()
-    ranking = json.loads(_rank(service, body))["ranking"]
+    ranking = _rank(service, body)["ranking"]
     scores = artifact.score(artifact.block([context | candidate for candidate in candidates]))
     assert {row["index"]: row["score"] for row in ranking} == dict(enumerate(scores.tolist()))
     other = json.dumps({"context": context | {"history": [9]}, "candidates": candidates}).encode()
-    assert {row["score"] for row in json.loads(_rank(service, other))["ranking"]}.isdisjoint(scores.tolist())
+    assert {row["score"] for row in _rank(service, other)["ranking"]}.isdisjoint(scores.tolist())
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def _infer_body(service: RankingService) -> dict[str, Any]:
 
 
 def test_tensors_carry_lists_as_values_and_lengths(service: RankingService, artifact: Artifact) -> None:
-    answer = json.loads(_infer(service, json.dumps(_infer_body(service)).encode()))
+    answer = _infer(service, json.dumps(_infer_body(service)).encode())
     rows = [
         {"user": 3, "item": 7, "history": history, "genres": genres}
         for history, genres in zip(HISTORIES, GENRES, strict=True)
@@ -179,15 +180,15 @@ class _TwoTasks:
 def test_all_tasks_are_answered(artifact: Artifact) -> None:
     service = RankingService("two", _TwoTasks(artifact), Limits())
     body = json.dumps({"candidates": [{"history": [1]}, {"history": [1, 2]}], "top_k": 1}).encode()
-    assert json.loads(_rank(service, body))["ranking"] == [
+    assert _rank(service, body)["ranking"] == [
         {"index": 1, "score": 0.25, "tasks": {"click": 0.25, "buy": 0.5}}
     ]
     request = _infer_body(service)
-    outputs = json.loads(_infer(service, json.dumps(request).encode()))["outputs"]
+    outputs = _infer(service, json.dumps(request).encode())["outputs"]
     assert [(output["name"], output["shape"]) for output in outputs] == [("score", [3]), ("tasks", [3, 2])]
     assert outputs[1]["data"] == [0.375, 0.75, 0.0, 0.0, 0.125, 0.25]
     request["outputs"] = [{"name": "tasks"}]
-    outputs = json.loads(_infer(service, json.dumps(request).encode()))["outputs"]
+    outputs = _infer(service, json.dumps(request).encode())["outputs"]
     assert [output["name"] for output in outputs] == ["tasks"]
     metadata = service.info.metadata()
     assert [(output.name, output.shape) for output in metadata.outputs] == [
@@ -195,7 +196,7 @@ def test_all_tasks_are_answered(artifact: Artifact) -> None:
         ("tasks", [-1, 2]),
     ]
     assert metadata.parameters["task_columns"] == "click,buy"
-    assert json.loads(_rank(service, json.dumps({"candidates": []}).encode()))["ranking"] == []
+    assert _rank(service, json.dumps({"candidates": []}).encode())["ranking"] == []
 
 
 @pytest.mark.parametrize(("candidates", "allowed"), [(3, True), (4, False)])
@@ -205,7 +206,7 @@ def test_ids_of_lists_are_bounded_over_all_rows(artifact: Artifact, candidates: 
     context = {"history": list(range(length + 7))}
     body = json.dumps({"context": context, "candidates": [{}] * candidates}).encode()
     if allowed:
-        assert len(json.loads(_rank(service, body))["ranking"]) == candidates
+        assert len(_rank(service, body)["ranking"]) == candidates
         return
     expected = f"candidates: {4 * length} ids in lists of all rows together, at most {3 * length} are allowed"
     with pytest.raises(RequestError, match=expected):

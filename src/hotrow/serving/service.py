@@ -15,7 +15,7 @@ from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import DataError, InternalError, RequestError
 from hotrow.scheduling.service_time import LinearTime
-from hotrow.serving.answers import Answer, Wanted, answer, wanted_of_infer, wanted_of_rank
+from hotrow.serving.answers import Wanted, wanted_of_infer, wanted_of_rank
 from hotrow.serving.candidates import CandidateReader
 from hotrow.serving.engine.layout import Shape
 from hotrow.serving.engine.messages import Body
@@ -30,7 +30,6 @@ _WARM_ROWS = (1, 64)
 _WARM_ROUNDS = 3
 
 _INFER = msgspec.json.Decoder(InferRequest)
-_WANTED = msgspec.json.Decoder(Wanted)
 
 
 class Scorer(Protocol):
@@ -119,15 +118,6 @@ class RankingService:
         if not len(block):
             return np.zeros((0, len(self.info.tasks)), dtype=np.float32)
         return self._scorer.score_encoded(block)
-
-    def respond(self, body: bytes, kind: Body, header_bytes: int = -1) -> Answer:
-        """Answer a request in one go.
-
-        Raises:
-            RequestError: the request cannot be answered as it is.
-        """
-        block, wanted = self.decode(body, kind, header_bytes)
-        return answer(_WANTED.decode(wanted), self.score(block), self.info)
 
     def warm_up(self, sizes: Iterable[int] = ()) -> LinearTime:
         """Score rows of missing values, so that no client waits for first-time work, and time it.
