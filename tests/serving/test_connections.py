@@ -77,6 +77,34 @@ def test_headers_that_are_too_long_are_refused(server: Listening, sent: bytes) -
     assert answer == {"error": "the request's line and headers are longer than the 32768 bytes allowed"}
 
 
+def test_many_requests_at_once_are_no_long_header(server: Listening) -> None:
+    with connect(server) as connection:
+        connection.sendall(
+            LIVE
+            + b"A: "
+            + b"x" * 20_000
+            + b"\r\n\r\n"
+            + 30 * (LIVE + b"A: " + b"x" * 1000 + b"\r\n\r\n")
+            + LIVE
+        )
+        found = b""
+        while found.count(b"HTTP/1.1 200 OK") < 31:
+            part = connection.recv(65536)
+            assert part, found[-200:]
+            found += part
+        connection.sendall(b"Connection: close\r\n\r\n")
+        assert answers(connection).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_requests_that_wait_for_others_are_bounded(server: Listening) -> None:
+    with connect(server) as connection:
+        connection.sendall((1 + 2 * connections.MAX_PIPELINED) * (LIVE + b"\r\n"))
+        found = answers(connection)
+    assert found.endswith(b'"more than 32 requests wait on this connection for the one before them"}')
+    with connect(server) as other:
+        assert is_answered(other)
+
+
 @pytest.mark.parametrize("start", [b"GET /", LIVE + b"A: "], ids=["address", "value"])
 def test_headers_without_an_end_are_refused(server: Listening, start: bytes) -> None:
     with connect(server) as connection:
@@ -140,3 +168,29 @@ def test_an_open_connection_may_be_idle_between_requests(
         assert is_answered(connection)
         assert answers(other).startswith(b"HTTP/1.1 408 ")  # meanwhile more than that time has passed
         assert is_answered(connection)
+
+
+def test_a_client_that_does_not_take_its_answer_is_left(
+    server: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.05)
+    made, open_now = connections.Connection.connection_made, []
+
+    def note(self: connections.Connection, transport: Any) -> None:
+        open_now.append(self)
+        made(self, transport)
+
+    monkeypatch.setattr(connections.Connection, "connection_made", note)
+    with connect(server) as slow, connect(server) as never, connect(server) as other:
+        for client in (slow, never, other):
+            assert is_answered(client)
+
+        def fill_and_drain() -> None:  # as the transport does
+            for connection in open_now[:2]:
+                connection.pause_writing()
+            open_now[0].resume_writing()
+
+        open_now[0].loop.call_soon_threadsafe(fill_and_drain)
+        assert never.recv(1) == b""
+        assert is_answered(slow)
+        assert is_answered(other)

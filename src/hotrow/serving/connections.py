@@ -1,11 +1,13 @@
-"""HTTP connections, bounded: how many, how long headers are, how slowly headers and bodies come."""
+"""HTTP connections, bounded: how many, how long headers are, how slowly these and bodies come, answers go."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 from typing import Any
 
 import msgspec
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hotrow.serving.exchange import Direct, Exchange
@@ -17,14 +19,39 @@ HEADER_SECONDS = 10.0
 BODY_SECONDS = 30.0
 """In which its body must be there, from the end of its headers on."""
 
+ANSWER_SECONDS = 30.0
+"""In which a client must take what waits for it of an answer, or it holds memory."""
+
 MAX_CONNECTIONS = 4096
+
+MAX_PIPELINED = 32
+"""Requests that may wait on a connection for the one before them; each takes some kilobytes."""
 
 _TOO_LARGE = f"the request's line and headers are longer than the {MAX_HEADER_BYTES} bytes allowed"
 _TOO_MANY = f"{MAX_CONNECTIONS} connections are open already, try again later"
+_TOO_EAGER = f"more than {MAX_PIPELINED} requests wait on this connection for the one before them"
 
 
-class _TooLargeError(Exception):
+class _TooMuchError(Exception):
     """Raised through the parser, which then stops."""
+
+
+class _Flow(FlowControl):
+    """Reads nothing while requests wait for the one before them; uvicorn's would let ever more of them wait.
+
+    Args:
+        transport: the connection.
+        waiting: requests.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Read on, if none waits."""
+        if not self._waiting:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -43,12 +70,15 @@ class Connection(HttpToolsProtocol):
         self._header_bytes = 0
         self._in_headers = True
         self._in_body = False
-        self._is_too_large = False
+        self._ends_one = False
+        self._is_too_large = self._is_too_eager = False
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, "Service Unavailable", _TOO_MANY)
         else:
@@ -57,19 +87,32 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._stop_timer()
+        self._stop_waiting()
         super().connection_lost(exc)
         if self._exchange is not None:
             self._exchange.leave()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, for a time."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        super().resume_writing()
+        self._stop_waiting()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
         if self.transport.is_closing():
             return
+        self._ends_one = False
         super().data_received(data)
         if self._in_body and self._timer is None:  # not all of it came with the headers
             self._start_timer("body", BODY_SECONDS)
         if self._in_headers and not self.transport.is_closing():
-            self._header_bytes += len(data)
+            if not self._ends_one:  # else some of it, or nearly all, was of requests before
+                self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(431, "Request Header Fields Too Large", _TOO_LARGE)
 
@@ -86,7 +129,10 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
             self._is_too_large = True
-            raise _TooLargeError
+            raise _TooMuchError
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._is_too_eager = True
+            raise _TooMuchError
         self._in_body = True
         if not self._begin_exchange():
             super().on_headers_complete()
@@ -100,7 +146,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
-        self._in_body = False
+        self._in_body, self._ends_one = False, True
         self._stop_timer()
         if (exchange := self._receiving) is not None:
             exchange.start(self.server_state.default_headers)
@@ -129,6 +175,8 @@ class Connection(HttpToolsProtocol):
         """Refuse what the parser could not read."""
         if self._is_too_large:
             self._refuse(431, "Request Header Fields Too Large", _TOO_LARGE)
+        elif self._is_too_eager:
+            self._refuse(503, "Service Unavailable", _TOO_EAGER)
         else:
             self._refuse(400, "Bad Request", "the request is no valid HTTP")
 
@@ -147,6 +195,11 @@ class Connection(HttpToolsProtocol):
     def _start_timer(self, what: str, seconds: float) -> None:
         message = f"the request's {what} did not come within {seconds:g} seconds"
         self._timer = self.loop.call_later(seconds, self._refuse, 408, "Request Timeout", message)
+
+    def _stop_waiting(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

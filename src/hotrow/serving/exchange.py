@@ -184,7 +184,6 @@ class Exchange:
         """Answer; all of the body is there."""
         self._task = asyncio.get_running_loop().create_task(self._run(default_headers))
         self._task.add_done_callback(self._wire.tasks.discard)
-        self._task.add_done_callback(lambda _: self._call.let_go())  # also if it was cancelled at once
         self._wire.tasks.add(self._task)
 
     def leave(self) -> None:
@@ -199,13 +198,16 @@ class Exchange:
 
     async def _run(self, default_headers: list[tuple[bytes, bytes]]) -> None:
         self._begun = True
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        response = await self._direct.answer(self._call, self._read_body, body, dict(self._headers))
+        # No name holds the body: it is to go before its answer waits for the client to read.
+        response = await self._direct.answer(self._call, self._read_body, self._body(), dict(self._headers))
         if self._wire.flow.write_paused:
             await self._wire.flow.drain()
         if not self.disconnected:
             self._send(response, default_headers)
+
+    def _body(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read_body(self, body: bytes, headers: Headers) -> Asked:
         if self._too_much is not None:
