@@ -11,11 +11,16 @@ from hotrow.scheduling.knobs import Knobs
 from hotrow.scheduling.trial import Outcome, Trial
 
 SLA_MS = 10.0
+ROWS = 270
+"""Of every query."""
+SUSTAINED = 1.25
 
 
 @dataclass
 class Planted:
     """Queries are late independently; at its capacity a setting has exactly the permitted share late.
+
+    A burst is answered at 1.25 times that rate.
 
     Attributes:
         capacity: queries per second of a setting.
@@ -32,7 +37,10 @@ class Planted:
     trials: list[Trial] = field(default_factory=list)
 
     def measure(self, trial: Trial) -> Outcome:
-        load = trial.rate_qps / max(self.capacity(trial.knobs), 1e-9)
+        capacity = max(self.capacity(trial.knobs), 1e-9)
+        if trial.is_burst:
+            return self._burst(trial, SUSTAINED * capacity)
+        load = trial.rate_qps / capacity
         if self.rng is None:
             late = np.full(trial.queries, load > 1)
         else:
@@ -43,7 +51,16 @@ class Planted:
         late = late[: over[0] + 1] if over.size else late
         latencies = np.where(late, 2 * SLA_MS, SLA_MS / 2)
         seconds = (late.size + trial.warm_up) / trial.rate_qps
-        return Outcome(latencies_ms=latencies, rows=100 * late.size, seconds=seconds)
+        return Outcome(latencies_ms=latencies, rows=ROWS * late.size, seconds=seconds)
+
+    def _burst(self, trial: Trial, rate_qps: float) -> Outcome:
+        self.trials.append(trial)
+        done_s = np.arange(1, trial.queries + 1) / rate_qps
+        return Outcome(
+            latencies_ms=np.where(done_s <= trial.most_seconds, done_s * 1e3, np.inf),
+            rows=ROWS * trial.queries,
+            seconds=min(float(done_s[-1]), trial.most_seconds),
+        )
 
 
 def hill(top: float, batch: int) -> Callable[[Knobs], float]:

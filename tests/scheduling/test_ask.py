@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.scheduling.planted import SLA_MS, Planted
+from tests.scheduling.planted import ROWS, SLA_MS, Planted
 
 from hotrow.scheduling.ask import Answer, Question, ask
 from hotrow.scheduling.history import History
@@ -31,7 +31,7 @@ def planted(load: float, seed: int | None = None) -> Planted:
 def test_a_clean_rate_holds_after_the_first_look() -> None:
     system, history = planted(0.5), History()
     answer = drive(ask(QUESTION, history), system.measure)
-    assert (answer.verdict, answer.latencies_ms.size, answer.rows) == ("holds", 104, 10400)
+    assert (answer.verdict, answer.latencies_ms.size, answer.rows) == ("holds", 104, 104 * ROWS)
     assert [(t.queries, t.warm_up, t.stop_at_violations) for t in system.trials] == [(104, 10, 13)]
     assert [step.verdict for step in history.steps] == ["holds"]
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +47,42 @@ def test_steps_are_recorded_and_told() -> None:
         "p99_ms": None,
         "seconds": 7,
     }
+
+
+def burst(most_seconds: float = 9.0) -> Trial:
+    return replace(TRIAL, rate_qps=math.inf, warm_up=0, most_seconds=most_seconds)
+
+
+def test_a_burst_gets_what_is_left() -> None:
+    history = History(budget_s=10.0)
+    steps = history.measure(burst())
+    assert next(steps) == burst()
+    with pytest.raises(StopIteration):
+        steps.send(OUTCOME)
+    assert next(history.measure(burst())) == burst(most_seconds=3.0)
+    history.spent_s = 10.0
+    with pytest.raises(BudgetSpentError):
+        next(history.measure(burst()))
+
+
+def test_a_burst_is_recorded_as_one() -> None:
+    history = History()
+    history.record_burst(burst(), OUTCOME, 12.5)
+    step = history.steps[0].to_json()
+    assert (step["verdict"], step["rate_qps"], step["items_per_second"]) == ("burst", 12.5, 125)
+    assert (step["violations"], step["p50_ms"], step["p99_ms"]) == (0, None, None)
+    json.dumps(step, allow_nan=False)
+
+
+def test_a_share_of_the_budget_is_a_limit_for_a_while() -> None:
+    history = History(budget_s=20.0)
+    with history.at_most(16.0), history.at_most(30.0):
+        assert history.left_s == 16
+        history.spent_s = 7.0
+        with pytest.raises(BudgetSpentError):
+            next(history.measure(TRIAL))
+    assert history.left_s == 13
+    assert next(history.measure(TRIAL)) is TRIAL
 
 
 def test_percentiles_are_latencies_that_were_measured() -> None:

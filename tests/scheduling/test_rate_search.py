@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,9 +18,17 @@ CONFIG = SearchConfig(sla_ms=SLA_MS, percentile=95, clump=1, least_seconds=0.1)
 KNOBS = Knobs(25)
 
 
-def search(system: Planted, start: float, *, budget: float = 1e9, beat: float = 0) -> tuple[Found, History]:
+def search(
+    system: Planted,
+    start: float,
+    *,
+    budget: float = 1e9,
+    beat: float = 0,
+    ceiling: float = math.inf,
+) -> tuple[Found, History]:
     history = History(budget)
-    return drive(search_rate(KNOBS, start, "p", CONFIG, history, beat_qps=beat), system.measure), history
+    steps = search_rate(KNOBS, start, "p", CONFIG, history, beat_qps=beat, ceiling_qps=ceiling)
+    return drive(steps, system.measure), history
 
 
 @given(capacity=st.floats(0.2, 1e5), start=st.floats(0.2, 1e5))
@@ -41,6 +52,40 @@ def test_a_setting_that_does_not_beat_the_best_is_given_up_at_once() -> None:
     assert {trial.rate_qps for trial in system.trials} == {100}
     found, _ = search(Planted(lambda knobs: 300), 50, beat=100)
     assert 300 / 1.05 <= found.rate_qps <= 300
+
+
+def test_a_promising_setting_is_asked_for_more_than_the_best_first() -> None:
+    system = Planted(lambda knobs: 300)
+    found, _ = search(system, 250, beat=100)
+    assert system.trials[0].rate_qps == 250
+    assert 300 / 1.05 <= found.rate_qps <= 300
+    system = Planted(lambda knobs: 200)
+    found, _ = search(system, 250, beat=100)
+    assert list(dict.fromkeys(trial.rate_qps for trial in system.trials))[:2] == [250, 100]
+    assert 200 / 1.05 <= found.rate_qps <= 200
+
+
+@pytest.mark.parametrize("ceiling", [60.0, 150.0, 201.0, 400.0, 4000.0])
+def test_a_ceiling_is_only_believed_until_it_is_known_better(ceiling: float) -> None:
+    found, _ = search(Planted(lambda knobs: 200), 100, ceiling=ceiling)
+    assert 200 / 1.0501 <= found.rate_qps <= 200
+    assert found.failed_qps > 200
+
+
+def test_no_rate_is_tried_that_cannot_be_sustained() -> None:
+    system = Planted(lambda knobs: 200)
+    search(system, 140, ceiling=220)
+    assert max(trial.rate_qps for trial in system.trials) < 220
+
+
+def test_short_of_time_clumps_are_counted_as_smaller() -> None:
+    config = replace(CONFIG, clump=8, least_seconds=0)
+    asked = []
+    for budget in (1e9, 50.0, 20.0):
+        system = Planted(lambda knobs: 200)
+        drive(search_rate(KNOBS, 100, "p", config, History(budget)), system.measure)
+        asked.append(system.trials[0].queries)
+    assert asked == [59 * 8, 417, 167]
 
 
 @pytest.mark.parametrize("seed", range(5))

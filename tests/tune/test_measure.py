@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -73,6 +74,16 @@ def test_all_queries_after_the_warm_up_are_measured() -> None:
     assert outcome.rows == 6000
     assert model.sizes == [50] * 140  # 70 queries of 100 rows, each cut in two
     assert outcome.count_violations(10_000) == 0
+
+
+def test_a_burst_is_answered_as_fast_as_can_be() -> None:
+    model = Controlled()
+    wanted = trial(rate_qps=math.inf, queries=50, warm_up=0, most_seconds=PATIENCE)
+    outcome: Outcome = run(lambda trials, _: trials.measure(wanted), model, sla_ms=1e-6)
+    assert np.isfinite(outcome.latencies_ms).all()
+    assert outcome.rows == 5000
+    assert model.sizes == [50] * 100
+    assert outcome.seconds * 1e3 >= outcome.latencies_ms.max()
 
 
 def test_knobs_are_set_for_each_trial() -> None:

@@ -7,10 +7,11 @@ In one process, against anything that answers queries::
     result = await run_load(send, plan)       # send(query) -> Status, query.content an EncodedBlock
     report = make_report(result, sla_ms=30)   # InvalidLoadError if the generator lagged
 
-``measure_trial`` answers the trials of ``hotrow.scheduling``'s searches. ``run_processes`` loads a server
-over HTTP from processes of their own; ``hotrow load`` is its command.
+``measure_trial`` and ``measure_burst`` answer the trials of ``hotrow.scheduling``'s searches.
+``run_processes`` loads a server over HTTP from processes of their own; ``hotrow load`` is its command.
 """
 
+from hotrow.load.burst import measure_burst
 from hotrow.load.generator import LoadPlan, run_load
 from hotrow.load.prepared_rows import PreparedRows
 from hotrow.load.query import LoadQuery, QuerySource, RawRows, Status
@@ -37,6 +38,7 @@ __all__ = [
     "TrialLoad",
     "make_report",
     "make_schedule",
+    "measure_burst",
     "measure_trial",
     "require_valid",
     "run_load",

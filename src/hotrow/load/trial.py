@@ -28,12 +28,14 @@ class TrialLoad:
         queries: makes the contents.
         sizes: candidates of a query.
         sla_ms: target of the latencies.
+        most_open: queries of a burst that are under way at a time.
     """
 
     send: Send
     queries: QuerySource[object]
     sizes: Sizes
     sla_ms: float
+    most_open: int = 32
 
 
 async def measure_trial(load: TrialLoad, trial: Trial, *, seed: int) -> tuple[Outcome, LoadResult]:

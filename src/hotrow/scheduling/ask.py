@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from hotrow.scheduling.knobs import Knobs
 from hotrow.scheduling.looks import Look, first_look, plan_looks
 from hotrow.scheduling.tail import CONFIDENCE, Verdict
 from hotrow.scheduling.trial import Steps, Trial
+
+FIT = 12
+"""First looks that should fit into what may be spent on a search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,22 @@ class Question:
         seconds = math.ceil(self.rate_qps * self.least_seconds / self.clump)
         first = max(first_look(self.percentile, self.confidence), seconds)
         return plan_looks(self.percentile, first, self.looks, self.confidence)
+
+    def within(self, seconds: float) -> Question:
+        """Return the question as it can be asked when there is so much time for this and others.
+
+        Clumps are counted as smaller until ``FIT`` first looks fit. A question that would take more than a
+        quarter of the time until it is given up is given up after two looks.
+        """
+        most = self.affordable_clump(seconds, FIT)
+        fitted = replace(self, clump=min(self.clump, most), most_clump=min(self.most_clump, most))
+        until_given_up = fitted.clump * fitted.plan()[-1].queries / self.rate_qps
+        return fitted if 4 * until_given_up <= seconds else replace(fitted, looks=min(self.looks, 2))
+
+    def affordable_clump(self, seconds: float, looks: int) -> float:
+        """Return how large clumps may be, at least 1, for so many first looks to fit into the time."""
+        first = first_look(self.percentile, self.confidence)
+        return max(seconds * self.rate_qps / (looks * first), 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

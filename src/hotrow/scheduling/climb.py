@@ -36,8 +36,6 @@ def climb(ladder: Sequence[Knobs], start: int, known: Found, try_setting: TrySet
     for stride in STRIDES:
         if not (yield from state.walk(stride)):
             yield from state.walk(-stride)
-        if not state.best.complete:
-            break
     return state.best
 
 
@@ -48,11 +46,12 @@ class _State:
     at: int
     best: Found
     tried: set[int] = field(default_factory=set)
+    is_over: bool = False
 
     def walk(self, stride: int) -> Steps[bool]:
         """Go on while it gets better; return whether it did at all."""
         place, misses, moved = self.at, 0, False
-        while misses <= PATIENCE and 0 <= place + stride < len(self.ladder):
+        while not self.is_over and misses <= PATIENCE and 0 <= place + stride < len(self.ladder):
             place += stride
             misses += 1
             if place in self.tried:
@@ -61,6 +60,5 @@ class _State:
             found = yield from self.try_setting(self.ladder[place], self.best)
             if found.rate_qps > self.best.rate_qps:
                 self.at, self.best, misses, moved = place, found, 0, True
-            if not found.complete:
-                break
+            self.is_over = not found.complete
         return moved

@@ -11,16 +11,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hotrow.scheduling.ask import Answer, Question, ask
+from hotrow.scheduling.ask import Answer, ask
 from hotrow.scheduling.history import BudgetSpentError, History
 from hotrow.scheduling.knobs import Knobs
-from hotrow.scheduling.looks import first_look
 from hotrow.scheduling.rate_search import Found, SearchConfig
 from hotrow.scheduling.trial import Steps
 
 ATTEMPTS = 6
 """Rates that are asked, going down by 1, 2, 3, ... times the precision of the search."""
-
 
 FIT = 6
 """First looks that a contender's share of the budget should pay for: two attempts of two looks each."""
@@ -66,8 +64,8 @@ def confirm(
     rate, error = found.rate_qps, 1 - config.confidence
     for attempt in range(1, ATTEMPTS + 1):
         error /= 2 if attempt < ATTEMPTS else 1
-        question = replace(config.question(found.knobs, rate, phase), confidence=1 - error)
-        affordable = _affordable_clump(question, share_s)
+        question = replace(config.question(found.knobs, rate, phase, share_s), confidence=1 - error)
+        affordable = question.affordable_clump(share_s, FIT)
         most = min(affordable, config.most_clump)
         question = replace(question, clump=min(found.clump, most), most_clump=most)
         try:
@@ -80,9 +78,3 @@ def confirm(
             return Confirmed(knobs=found.knobs, rate_qps=rate, ending="held", full=full, answer=answer)
         rate /= (1 + config.precision) ** attempt
     return Confirmed(knobs=found.knobs, rate_qps=rate, ending="failed")
-
-
-def _affordable_clump(question: Question, share_s: float) -> float:
-    """Return how large clumps may be, at least 1, for looks to fit into the time."""
-    first = first_look(question.percentile, question.confidence)
-    return max(share_s * question.rate_qps / (FIT * first), 1.0)

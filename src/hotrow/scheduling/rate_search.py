@@ -4,6 +4,9 @@ From a first guess the rate is multiplied or divided by a factor until a rate th
 not enclose the answer; bisection on the logarithm narrows them. Noise can spoil either end: a slow spell of
 the machine makes a good rate fail, and luck lets a bad one pass. So the failing end is asked once more,
 with fresh queries, before it is believed, and what is reported in the end is measured again (``confirm``).
+
+Where the most is known that a setting can sustain (``capacity``), the search begins below it, and takes it
+for the failing end until it knows better.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ from hotrow.scheduling.knobs import Knobs
 from hotrow.scheduling.tail import CONFIDENCE
 from hotrow.scheduling.trial import Steps
 
+OVERLOAD_SLAS = 10
+"""The wait at a rate that is a tenth too high grows by the SLA in so many times the SLA."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
@@ -30,7 +36,8 @@ class SearchConfig:
         search_confidence: of those before it, which only steer the search.
         precision: how much the failing end of the bracket may exceed the end that holds, relatively.
         factor: from one rate of the bracketing to the next, above 1.
-        least_seconds: of arrivals at a rate before the first look: what an overload needs to show.
+        least_seconds: of arrivals at a rate before the first look: what an overload needs to show. Where
+            there is time, ``OVERLOAD_SLAS`` times the SLA if that is more.
         looks: at a rate before it is given up as undecided, each at twice as many queries.
         floor_qps: rates below are not tried; a setting that does not hold there has no rate.
         clump: queries that are worth one independent one until something else was measured.
@@ -55,8 +62,9 @@ class SearchConfig:
         if self.sla_ms <= 0 or self.precision <= 0 or self.factor <= 1 or self.floor_qps <= 0:
             raise ValueError("expected sla_ms, precision and floor_qps above 0 and factor above 1")
 
-    def question(self, knobs: Knobs, rate_qps: float, phase: str) -> Question:
-        """Return the question whether a setting holds at a rate, as a search asks it."""
+    def question(self, knobs: Knobs, rate_qps: float, phase: str, seconds: float) -> Question:
+        """Return the question whether a setting holds at a rate, as a search with so much time asks it."""
+        overload_s = min(OVERLOAD_SLAS * self.sla_ms / 1e3, seconds / 4)
         return Question(
             knobs=knobs,
             rate_qps=rate_qps,
@@ -65,7 +73,7 @@ class SearchConfig:
             percentile=self.percentile,
             confidence=self.search_confidence,
             looks=self.looks,
-            least_seconds=self.least_seconds,
+            least_seconds=max(self.least_seconds, overload_s),
             clump=self.clump,
             most_clump=self.search_clump,
         )
@@ -78,7 +86,8 @@ class Found:
     Attributes:
         knobs: the setting.
         rate_qps: the highest rate that was seen to hold; 0: none.
-        failed_qps: the lowest rate above it that did not; infinite: none was tried.
+        failed_qps: the lowest rate above it that did not, or where the budget ended the search, that is known
+            to be beyond what the setting can sustain; infinite: none was tried.
         clump: queries worth one independent one, as measured around that rate.
         complete: false if the budget ended the search.
     """
@@ -98,24 +107,29 @@ def search_rate(
     history: History,
     *,
     beat_qps: float = 0.0,
+    ceiling_qps: float = math.inf,
 ) -> Steps[Found]:
     """Search for the highest rate of a setting.
 
     Args:
         knobs: the setting.
-        start_qps: a first guess, such as the rate of a setting nearby.
+        start_qps: a first guess.
         phase: told with each measurement.
         config: how to search.
         history: where measurements are recorded, and what may be spent.
         beat_qps: a setting that does not hold at this rate is given up at once; 0: never.
+        ceiling_qps: a rate that the setting should not be able to sustain.
     """
     bracket = _Bracket(knobs, phase, config, history)
     try:
-        if beat_qps > 0:
-            yield from bracket.try_rate(beat_qps)
+        yield from bracket.try_rate(max(start_qps, beat_qps, config.floor_qps))
+        if bracket.low == 0 and beat_qps > 0:
+            if bracket.high > beat_qps:
+                yield from bracket.try_rate(beat_qps)
             if bracket.low == 0:
                 return bracket.found()
-        yield from bracket.enclose(max(start_qps, beat_qps, config.floor_qps), config.factor)
+        bracket.assume_beyond(ceiling_qps)
+        yield from bracket.enclose(config.factor)
         yield from bracket.narrow()
     except BudgetSpentError:
         return bracket.found(complete=False)
@@ -146,8 +160,9 @@ class _Bracket:
 
     def try_rate(self, rate: float) -> Steps[None]:
         """Move the end that the rate's verdict says; a verdict against the other end moves that too."""
-        question = self._config.question(self._knobs, rate, self._phase)
-        answer: Answer = yield from ask(question, self._history)
+        left_s = self._history.left_s
+        question = self._config.question(self._knobs, rate, self._phase, left_s)
+        answer: Answer = yield from ask(question.within(left_s), self._history)
         self._asked.append((rate, answer.clumps))
         if answer.verdict == "holds":
             self.low = max(self.low, rate)
@@ -155,11 +170,14 @@ class _Bracket:
         else:
             self.high = min(self.high, rate)
 
-    def enclose(self, start: float, factor: float) -> Steps[None]:
-        """Go up or down from ``start``, by larger steps each time, until both ends are known."""
+    def assume_beyond(self, ceiling: float) -> None:
+        """Take a rate for the failing end, if there is room below it and none is known."""
+        if 0 < self.low < ceiling / (1 + self._config.precision) and math.isinf(self.high):
+            self.high = ceiling
+
+    def enclose(self, factor: float) -> Steps[None]:
+        """Go up or down from the rates that were tried, by larger steps each time, to know both ends."""
         floor = self._config.floor_qps
-        if start > self.low:
-            yield from self.try_rate(start)
         while math.isinf(self.high):
             yield from self.try_rate(self.low * factor)
             factor = min(factor * factor, 4.0)
@@ -180,4 +198,4 @@ class _Bracket:
                 doubted = True
                 yield from self.try_rate(self.high)
                 if math.isinf(self.high):
-                    yield from self.enclose(self.low, near * near)
+                    yield from self.enclose(near * near)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hotrow.scheduling.simulate import ServiceTime, Simulator
 from hotrow.scheduling.trial import Outcome, Trial
@@ -45,6 +46,8 @@ class SimulatedSystem:
         system = Simulator(self.workers, lambda rows: slow * self.service(rows), self.accelerator)
         arrivals = np.cumsum(self.rng.exponential(1000 / trial.rate_qps, trial.queries + trial.warm_up))
         rows = self.rng.choice(np.asarray(self.sizes), arrivals.size)
+        if trial.is_burst:
+            return _burst(system, rows, trial)
         latencies: list[float] = []
         late = 0
         for number, (at_ms, size) in enumerate(zip(arrivals.tolist(), rows.tolist(), strict=True)):
@@ -58,3 +61,13 @@ class SimulatedSystem:
         return Outcome(
             latencies_ms=np.array(latencies), rows=int(counted.sum()), seconds=float(arrivals[number]) / 1000
         )
+
+
+def _burst(system: Simulator, rows: NDArray[np.int64], trial: Trial) -> Outcome:
+    finish_ms = np.array([system.offer(0.0, size, trial.knobs).finish_ms for size in rows.tolist()])
+    most_ms = 1000 * trial.most_seconds
+    return Outcome(
+        latencies_ms=np.where(finish_ms <= most_ms, finish_ms, np.inf),
+        rows=int(rows.sum()),
+        seconds=min(float(finish_ms.max()), most_ms) / 1000,
+    )

@@ -3,11 +3,12 @@
 A search yields a ``Trial`` and is sent its ``Outcome``; so the same code is driven by a simulator, by an
 engine in the process, or by load against a server, and several searches can be measured in turns. Who
 measures answers for three things: arrivals are open loop with exponential gaps, latencies count from the
-scheduled arrival, and queries of the warm-up do not count.
+scheduled arrival, and queries of the warm-up do not count. A trial of an infinite rate is a burst.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,13 +27,15 @@ class Trial:
 
     Attributes:
         knobs: to be set before.
-        rate_qps: mean rate of the Poisson arrivals, queries per second.
+        rate_qps: mean rate of the Poisson arrivals, queries per second; infinite: of a burst, whose queries
+            all wait from the start and are sent as soon as there is room for them.
         queries: how many to measure.
         warm_up: how many to send before these, at the same rate.
         stop_at_violations: with so many queries later than the SLA the verdict is certain, and the
             measurement may stop and drop what is under way. A query that is not answered yet is late
             as soon as the SLA has passed since its arrival.
         phase: what it is for, as told to people: "static 25", "batch size", ...
+        most_seconds: of a burst: what is not answered by then is dropped.
     """
 
     knobs: Knobs
@@ -41,6 +44,12 @@ class Trial:
     warm_up: int
     stop_at_violations: int
     phase: str
+    most_seconds: float = math.inf
+
+    @property
+    def is_burst(self) -> bool:
+        """Whether all queries come at once."""
+        return math.isinf(self.rate_qps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +61,7 @@ class Outcome:
             failed, or not complete when the measurement stopped. Fewer than were asked for only if it
             stopped at ``stop_at_violations``.
         rows: of all these queries together.
-        seconds: that the measurement took, warm-up included.
+        seconds: that the measurement took, from its start until nothing of it was under way any more.
     """
 
     latencies_ms: NDArray[np.floating]

@@ -45,7 +45,7 @@ class Contender:
     def of(cls, name: str, found: Found, again: Confirmed | None) -> Contender:
         """Return the contender that a search found and, unless it has no rate, the last round measured."""
         if again is None or again.answer is None:
-            rate = found.rate_qps if again is None else again.rate_qps
+            rate = 0.0 if again is None else min(found.rate_qps, again.rate_qps)
             ending = "failed" if again is None else again.ending
             return cls(name=name, knobs=found.knobs, qps=rate, confirmed=False, ending=ending)
         latencies = again.answer.latencies_ms

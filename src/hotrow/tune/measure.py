@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hotrow.load import QuerySource
+from hotrow.load.burst import measure_burst
+from hotrow.load.result import LoadResult
 from hotrow.load.sizes import Sizes
 from hotrow.load.trial import TrialLoad, measure_trial
 from hotrow.scheduling.trial import Outcome, Trial
@@ -37,6 +40,7 @@ class Trials:
         sizes: of queries.
         sla_ms: the target of the latencies.
         seed: of arrivals and sizes.
+        most_open: queries of a burst that are under way at a time.
 
     Attributes:
         lag_ms: how late the generator was, 99th percentile of the worst trial among those that were not
@@ -44,26 +48,43 @@ class Trials:
     """
 
     def __init__(
-        self, target: Target, queries: QuerySource[Any], *, sizes: Sizes, sla_ms: float, seed: int
+        self,
+        target: Target,
+        queries: QuerySource[Any],
+        *,
+        sizes: Sizes,
+        sla_ms: float,
+        seed: int,
+        most_open: int = 32,
     ) -> None:
         self._target, self._queries = target, queries
         self._sizes, self._sla_ms, self._seed = sizes, sla_ms, seed
+        self._most_open = most_open
         self._count = 0
         self.lag_ms = 0.0
 
     async def measure(self, trial: Trial) -> Outcome:
-        """Make the load that a trial asks for."""
+        """Make the load that a trial asks for; its seconds are all until nothing is under way any more."""
+        began = time.monotonic()
         self._target.set(trial.knobs)
         load = TrialLoad(
             send=self._target.send,
             queries=_OfTrial(self._queries, self._count * _QUERIES),
             sizes=self._sizes,
             sla_ms=self._sla_ms,
+            most_open=self._most_open,
         )
-        outcome, result = await measure_trial(load, trial, seed=self._seed + self._count)
+        seed = self._seed + self._count
         self._count += 1
+        if trial.is_burst:
+            outcome = await measure_burst(load, trial, seed=seed)
+        else:
+            outcome, result = await measure_trial(load, trial, seed=seed)
+            self._note_lag(outcome, result, trial)
         await self._target.idle()
+        return replace(outcome, seconds=time.monotonic() - began)
+
+    def _note_lag(self, outcome: Outcome, result: LoadResult, trial: Trial) -> None:
         if outcome.count_violations(self._sla_ms) < trial.stop_at_violations:
             lag_s = np.quantile(result.lag_s[trial.warm_up :], 0.99, method="inverted_cdf")
             self.lag_ms = max(self.lag_ms, float(lag_s) * 1e3)
-        return outcome

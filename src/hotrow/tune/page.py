@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hotrow.errors import ConfigError
@@ -44,9 +44,9 @@ def write_page(report: TuneReport, out: Path) -> None:
 def _page(report: TuneReport) -> str:
     steps = report.tuned.history
     charts = [
-        ("Queries per second that held, by batch size", _rates(steps, "batch_size", "rows of a sub-batch")),
+        ("Queries per second, by batch size", _rates(steps, "batch_size", "rows of a sub-batch")),
         (
-            "Queries per second that held, by offload threshold",
+            "Queries per second, by offload threshold",
             _rates(steps, "offload_threshold", "rows from which queries are offloaded"),
         ),
         ("Tail latency by rate, of the best setting", _tails(report)),
@@ -74,23 +74,26 @@ def _row(step: Step) -> Sequence[str]:
         f"{step.rate_qps:.1f}",
         str(step.queries),
         str(step.violations),
-        _ms(step.p95_ms),
-        _ms(step.p99_ms),
+        "-" if step.verdict == "burst" else _ms(step.p95_ms),
+        "-" if step.verdict == "burst" else _ms(step.p99_ms),
         step.verdict,
     )
 
 
-def _rates(steps: Iterable[Step], knob: str, label: str) -> str:
-    """Draw the highest rate that held at each value of a knob."""
-    best: dict[int, float] = {}
-    for step in steps:
-        value = getattr(step, knob)
-        if step.verdict == "holds" and value is not None:
-            best[value] = max(best.get(value, 0.0), step.rate_qps)
-    if len(best) < 2:
+def _rates(steps: Sequence[Step], knob: str, label: str) -> str:
+    """Draw the highest rate that held at each value of a knob, and the highest of a burst."""
+    lines = []
+    for verdict, name in (("holds", "held"), ("burst", "answered in a burst")):
+        best: dict[int, float] = {}
+        for step in steps:
+            value = getattr(step, knob)
+            if step.verdict == verdict and value is not None:
+                best[value] = max(best.get(value, 0.0), step.rate_qps)
+        points = tuple((float(value), rate) for value, rate in sorted(best.items()))
+        lines.append(Series(name=name, points=points))
+    if max(len(line.points) for line in lines) < 2:
         return ""
-    points = tuple((float(value), rate) for value, rate in sorted(best.items()))
-    return line_chart(Chart(title=label, x_label=label, series=(Series(name="held", points=points),)))
+    return line_chart(Chart(title=label, x_label=label, series=tuple(lines)))
 
 
 def _tails(report: TuneReport) -> str:
@@ -100,6 +103,7 @@ def _tails(report: TuneReport) -> str:
         step
         for step in report.tuned.history
         if (step.batch_size, step.offload_threshold) == (best.batch_size, best.offload_threshold)
+        and step.verdict != "burst"
     ]
     mine.sort(key=lambda step: step.rate_qps)
     p95 = tuple((step.rate_qps, step.p95_ms) for step in mine if step.p95_ms is not None)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hotrow.data.dataset import Dataset
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError
-from hotrow.load import PreparedRows, QuerySource, SyntheticRows
+from hotrow.load import PreparedRows, SyntheticRows
 from hotrow.load.sizes import parse_sizes
 from hotrow.progress import Progress, progress
 from hotrow.scheduling.accelerator import LatencyTable
 from hotrow.scheduling.history import History, Step
 from hotrow.scheduling.rate_search import SearchConfig
-from hotrow.scheduling.service_time import LinearTime
 from hotrow.scheduling.trial import drive_async
 from hotrow.scheduling.tuned import Tuned
 from hotrow.scheduling.tuner import TuneConfig, tune
 from hotrow.serving import Engine, EngineConfig
+from hotrow.serving.engine.layout import Layout, Shape
 from hotrow.serving.engine.workers import workers_of
 from hotrow.tune.measure import Trials
 from hotrow.tune.report import TuneReport
@@ -37,9 +37,8 @@ _LOG = logging.getLogger(__name__)
 _SAMPLE = 4096
 """Queries whose sizes the tuner looks at."""
 
-_GUESSED_BATCH = 256
-_GUESSED_LOAD = 0.5
-"""The first rate that is tried: so much of what the workers could do by the times of the warm-up."""
+_OPEN, _OPEN_OF_WORKER = 32, 4
+"""Queries of a burst that are under way at a time, the larger; fewer where their memory would not suffice."""
 
 _QUEUED_ROWS = 1 << 30
 _SIZES = 7
@@ -112,7 +111,7 @@ def tune_run(
     """
     if dataset is not None:
         schema.require_same(dataset.schema, this=str(artifact), that=str(dataset.path))
-    queries: QuerySource[Any] = (
+    queries = (
         SyntheticRows(schema, seed=settings.seed)
         if dataset is None
         else PreparedRows(dataset, split, seed=settings.seed)
@@ -132,7 +131,7 @@ def tune_run(
 async def _tune(
     artifact: Path,
     settings: TuneSettings,
-    queries: QuerySource[Any],
+    queries: SyntheticRows | PreparedRows,
     sample: list[int],
     history: History,
     source: str,
@@ -149,13 +148,13 @@ async def _tune(
             sizes=parse_sizes(settings.sizes),
             sla_ms=settings.sla_ms,
             seed=settings.seed,
+            most_open=_most_open(config, queries.schema, engine.info.shape, max(sample)),
         )
         wanted = TuneConfig(
             search=SearchConfig(
                 sla_ms=settings.sla_ms, percentile=settings.percentile, precision=settings.precision
             ),
             sizes=sample,
-            start_qps=_first_guess(engine.time, sample, workers),
             accelerator=settings.accelerator is not None,
         )
         tuned: Tuned = await drive_async(tune(wanted, history), trials.measure)
@@ -173,11 +172,12 @@ async def _tune(
         await engine.close()
 
 
-def _first_guess(time_of: LinearTime, sample: list[int], workers: int) -> float:
-    """Return a rate that the workers should manage, by the times that the model has told."""
-    pieces = [max(-(-rows // _GUESSED_BATCH), 1) for rows in sample]
-    total_ms = sum(pieces) * time_of.overhead_ms + sum(sample) * time_of.row_ms
-    return _GUESSED_LOAD * workers * 1e3 / max(total_ms / len(sample), 1e-3)
+def _most_open(config: EngineConfig, schema: Schema, shape: Shape, rows: int) -> int:
+    """Return how many queries of so many rows may be under way at a time, in half of the shared memory."""
+    listed = math.ceil(rows * sum(feature.mean_length for feature in schema.lists))
+    block = 1 << (Layout(shape, rows, listed).size - 1).bit_length()
+    wanted = max(_OPEN, _OPEN_OF_WORKER * config.workers)
+    return max(min(config.memory_bytes // 2 // block, wanted), 1)
 
 
 def _reporting(bar: Progress, on_step: Callable[[Step], None] | None) -> Callable[[Step], None]:
