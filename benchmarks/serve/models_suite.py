@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.serve.artifacts import schema_of, write_random
+from benchmarks.serve.over_http import tell
 from hotrow.load import SyntheticRows
 from hotrow.load.sizes import parse_sizes
 from hotrow.models import paper_inputs
-from hotrow.scheduling.history import Step
 from hotrow.serving import Engine, EngineConfig
 from hotrow.serving.engine.workers import workers_of
 from hotrow.tune import TuneReport, TuneSettings, tune_run
@@ -103,14 +103,7 @@ def _tune(model: str, artifact: Path, sla_ms: float) -> TuneReport:
     settings = TuneSettings(
         sla_ms=sla_ms, percentile=PERCENTILE, sizes=SIZES, budget_seconds=BUDGET_S, precision=0.08
     )
-    return tune_run(artifact, schema_of(paper_inputs(model)), settings, on_step=_tell)
-
-
-def _tell(step: Step) -> None:
-    sys.stderr.write(
-        f"  {step.phase}, batch {step.batch_size}: {step.rate_qps:.1f}/s, "
-        f"{step.violations} of {step.queries} late, {step.verdict}\n"
-    )
+    return tune_run(artifact, schema_of(paper_inputs(model)), settings, on_step=tell)
 
 
 def _row(model: str, level: str, paper_ms: float, alone_ms: float, report: TuneReport) -> Figures:

@@ -12,18 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serve.model import Prepared, prepared_model
-from benchmarks.serve.over_http import highest_rate
+from benchmarks.serve.over_http import highest_rate, tell
 from benchmarks.serve.servers import fastapi_command, free_port, hotrow_command, ray_command, running
+from hotrow.artifact.manifest import read_manifest
+from hotrow.data.dataset import Dataset
+from hotrow.data.schema import Schema
 from hotrow.load.http.bodies import Api
 from hotrow.load.http.url import parse_url
 from hotrow.load.job import HttpJob, PreparedSource
 from hotrow.load.schedule import LoadConfig
 from hotrow.scheduling.rate_search import SearchConfig
+from hotrow.tune import TuneSettings, tune_run
 
 SLA_MS = 30.0
 PERCENTILE = 99.0
 ROUNDS = int(os.environ.get("SERVE_ROUNDS", "3"))
-BUDGET_S = float(os.environ.get("SERVE_BUDGET_S", "75"))
+BUDGET_S = float(os.environ.get("SERVE_PEERS_BUDGET_S", "100"))
+TUNE_S = 150.0
 MEAN_CANDIDATES = 270
 
 Figures = dict[str, Any]
@@ -37,13 +42,11 @@ class System:
         name: of the server.
         api: how bodies are written.
         command: from port and cores to what is run.
-        start_qps: a first guess.
     """
 
     name: str
     api: Api
     command: Callable[[int, int], list[str]]
-    start_qps: float
 
 
 def run() -> Figures:
@@ -51,7 +54,8 @@ def run() -> Figures:
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
         model = prepared_model(Path(name))
-        options = ("--sla-ms", str(SLA_MS), "--workers", str(cores))
+        batch_size = _batch_size(model)
+        options = ("--workers", str(cores), "--batch-size", str(batch_size))
 
         def ours(port: int, _: int) -> list[str]:
             return hotrow_command(model.shrunk, port, "--name", "dlrm", *options)
@@ -60,13 +64,13 @@ def run() -> Figures:
             return hotrow_command(model.trained, port, "--name", "dlrm", *options)
 
         systems = [
-            System("hotrow", "binary", ours, 600),
-            System("hotrow", "json", ours, 300),
-            System("hotrow, fp32", "binary", ours_fp32, 300),
-            System("FastAPI", "binary", fastapi_command, 200),
-            System("FastAPI", "json", fastapi_command, 60),
-            System("Ray Serve", "binary", ray_command, 100),
-            System("Ray Serve", "json", ray_command, 50),
+            System("hotrow", "binary", ours),
+            System("hotrow", "json", ours),
+            System("hotrow, fp32", "binary", ours_fp32),
+            System("FastAPI", "binary", fastapi_command),
+            System("FastAPI", "json", fastapi_command),
+            System("Ray Serve", "binary", ray_command),
+            System("Ray Serve", "json", ray_command),
         ]
         rates: dict[tuple[str, str], list[float]] = {}
         for round_number in range(ROUNDS):
@@ -74,7 +78,19 @@ def run() -> Figures:
                 rate = _rate(system, model, cores, seed=1000 * round_number)
                 sys.stderr.write(f"round {round_number}: {system.name}, {system.api}: {rate:.0f} queries/s\n")
                 rates.setdefault((system.name, system.api), []).append(rate)
-        return _figures(rates, model, cores)
+        return {"hotrow's batch size, tuned": batch_size, **_figures(rates, model, cores)}
+
+
+def _batch_size(model: Prepared) -> int:
+    """Return the batch size that ``hotrow tune --over http`` finds."""
+    artifact = model.shrunk / "model"
+    schema = Schema.from_mapping(read_manifest(artifact).schema, where="schema")
+    settings = TuneSettings(
+        sla_ms=SLA_MS, percentile=PERCENTILE, over="http", budget_seconds=TUNE_S, precision=0.1
+    )
+    dataset = Dataset.open(model.dataset)
+    report = tune_run(artifact, schema, settings, dataset=dataset, on_step=tell)
+    return report.tuned.best.knobs.batch_size
 
 
 def _rate(system: System, model: Prepared, cores: int, *, seed: int) -> float:
@@ -88,7 +104,7 @@ def _rate(system: System, model: Prepared, cores: int, *, seed: int) -> float:
             source=PreparedSource(path=model.dataset, split="test"),
         )
         search = SearchConfig(sla_ms=SLA_MS, percentile=PERCENTILE)
-        return highest_rate(job, search, start_qps=system.start_qps, budget_s=BUDGET_S).rate_qps
+        return highest_rate(job, search, budget_s=BUDGET_S).rate_qps
 
 
 def _figures(rates: dict[tuple[str, str], list[float]], model: Prepared, cores: int) -> Figures:

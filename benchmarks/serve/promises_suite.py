@@ -54,7 +54,7 @@ def run() -> Figures:
                 source=PreparedSource(path=model.dataset, split="test"),
             )
             search = SearchConfig(sla_ms=SLA_MS, percentile=99.0)
-            capacity = highest_rate(job, search, start_qps=500, budget_s=75.0).rate_qps
+            capacity = highest_rate(job, search, budget_s=75.0).rate_qps
             loads = [_overload(job, capacity, share) for share in SHARES]
             kills = _kill(server, job, 0.6 * capacity)
             reloads = _reload(server, job, 0.6 * capacity)

@@ -126,3 +126,20 @@ def test_ctrl_c_leaves_nothing_behind(criteo_run: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_whole_server_is_tuned_over_http(criteo_run: Path) -> None:
+    done = tune(criteo_run, *QUICK, "--over", "http", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["over"] == "http"
+    assert result["qps"] > 0
+    assert {step["phase"] for step in result["history"]} >= {"static 25"}
+
+
+@pytest.mark.parametrize("over", ["grpc", ""])
+def test_an_unknown_way_is_refused(criteo_run: Path, over: str) -> None:
+    done = tune(criteo_run, *QUICK, "--over", over)
+    assert done.returncode == 2
+    assert "--over: got " in done.stderr
+    assert "expected engine or http" in done.stderr

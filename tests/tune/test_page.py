@@ -27,6 +27,7 @@ def report() -> TuneReport:
         workers=2,
         sizes="trace",
         source="synthetic",
+        over="engine",
         accelerator="none",
         lag_ms=0.1,
         seconds=9.0,

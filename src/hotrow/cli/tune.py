@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, table
+
+if TYPE_CHECKING:
+    from hotrow.tune.run import Over
 
 
 def tune(
@@ -30,6 +33,13 @@ def tune(
             help="Of queries: mlperf, heavy, fixed:N, normal:MEAN,SD, lognormal:MU,SIGMA or trace:FILE."
         ),
     ] = "mlperf",
+    over: Annotated[
+        str,
+        typer.Option(
+            help="What queries go through: engine, the model's workers alone; or http, the whole server, "
+            "with clients on this machine, whose work then counts too."
+        ),
+    ] = "engine",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core without.")] = None,
     accelerator_table: Annotated[
         Path | None,
@@ -56,6 +66,7 @@ def tune(
     \b
     Example:
       hotrow tune runs/a --sla-ms 30 --percentile 99
+      hotrow tune runs/a --sla-ms 30 --percentile 99 --over http
       hotrow tune runs/a --sla-ms 100 --sizes heavy --seconds 300 --out tuned.html
       hotrow serve runs/a --sla-ms 30 --batch-size 128
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
@@ -75,6 +86,7 @@ def tune(
         sla_ms=sla_ms,
         percentile=percentile,
         workers=workers,
+        over=cast("Over", over),
         sizes=sizes,
         budget_seconds=seconds,
         precision=precision,

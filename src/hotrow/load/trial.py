@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,27 @@ from hotrow.scheduling.trial import Outcome, Trial
 
 _LOOK_EVERY_S = 0.02
 _START_DELAY_S = 0.02
+
+
+_QUERIES = 1 << 24
+"""More than a trial has: so many numbers each trial has for itself."""
+
+
+@dataclass(frozen=True)
+class OfTrial:
+    """The queries of one trial, which no other has.
+
+    Attributes:
+        source: of all queries.
+        trial: its number.
+    """
+
+    source: QuerySource[Any]
+    trial: int
+
+    def content(self, number: int, rows: int) -> Any:
+        """Return the content of the trial's query ``number``."""
+        return self.source.content(self.trial * _QUERIES + number, rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import multiprocessing
 import signal
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -18,34 +18,16 @@ from typing import Any
 import numpy as np
 
 from hotrow.errors import InternalError, InvalidLoadError, UserError
+from hotrow.load.burst import measure_burst
+from hotrow.load.http.answers import BadAnswerError
+from hotrow.load.http.connection import ConnectionLostError
 from hotrow.load.http.sender import HttpSender
 from hotrow.load.job import HttpJob
-from hotrow.load.query import QuerySource
 from hotrow.load.sizes import parse_sizes
-from hotrow.load.trial import TrialLoad, measure_trial
+from hotrow.load.trial import OfTrial, TrialLoad, measure_trial
 from hotrow.scheduling.trial import Outcome, Trial
 
-_TRIAL_QUERIES = 1 << 24
-"""More than a trial has: so many numbers each trial has for itself."""
-
 _END_S = 5.0
-
-
-@dataclass(frozen=True)
-class Numbered:
-    """The queries of one trial, which no other has.
-
-    Attributes:
-        source: of all queries.
-        trial: its number.
-    """
-
-    source: QuerySource[Any]
-    trial: int
-
-    def content(self, number: int, rows: int) -> Any:
-        """Return the content of the trial's query ``number``."""
-        return self.source.content(self.trial * _TRIAL_QUERIES + number, rows)
 
 
 class TrialProcess:
@@ -112,28 +94,31 @@ def _work(pipe: Connection, job: HttpJob, sla_ms: float) -> None:
             sender = runner.run(_sender(job))
             gc.collect()
             gc.freeze()
-            count = 0
-            while True:
+            for count in itertools.count():
                 trial: Trial = pipe.recv()
                 load = TrialLoad(
                     send=sender.send,
-                    queries=Numbered(queries, count),
+                    queries=OfTrial(queries, count),
                     sizes=parse_sizes(job.config.sizes),
                     sla_ms=sla_ms,
                 )
-                seed = job.config.seed + count
-                count += 1
-                outcome, result = runner.run(measure_trial(load, trial, seed=seed))
-                if result.first_failure and not np.isfinite(outcome.latencies_ms).any():
-                    pipe.send(
-                        ("error", f"no query was answered; the first failed with: {result.first_failure}")
-                    )
-                    return
-                pipe.send(("measured", (outcome, _lag_ms(result.lag_s[trial.warm_up :]))))
+                pipe.send(runner.run(_measured(load, trial, job.config.seed + count)))
     except UserError as error:
         pipe.send(("error", str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
+
+
+async def _measured(load: TrialLoad, trial: Trial, seed: int) -> tuple[str, Any]:
+    if trial.is_burst:
+        try:
+            return "measured", (await measure_burst(load, trial, seed=seed), 0.0)
+        except (BadAnswerError, ConnectionLostError, OSError) as error:
+            return "error", f"a query of a burst failed: {error}"
+    outcome, result = await measure_trial(load, trial, seed=seed)
+    if result.first_failure and not np.isfinite(outcome.latencies_ms).any():
+        return "error", f"no query was answered; the first failed with: {result.first_failure}"
+    return "measured", (outcome, _lag_ms(result.lag_s[trial.warm_up :]))
 
 
 async def _sender(job: HttpJob) -> HttpSender:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,23 +12,9 @@ from hotrow.load import QuerySource
 from hotrow.load.burst import measure_burst
 from hotrow.load.result import LoadResult
 from hotrow.load.sizes import Sizes
-from hotrow.load.trial import TrialLoad, measure_trial
+from hotrow.load.trial import OfTrial, TrialLoad, measure_trial
 from hotrow.scheduling.trial import Outcome, Trial
 from hotrow.tune.target import Target
-
-_QUERIES = 1 << 24
-"""More than a trial has: so many numbers each trial has for itself."""
-
-
-@dataclass(frozen=True)
-class _OfTrial:
-    """The queries of one trial, which no other has."""
-
-    source: QuerySource[Any]
-    first: int
-
-    def content(self, number: int, rows: int) -> Any:
-        return self.source.content(self.first + number, rows)
 
 
 class Trials:
@@ -69,7 +55,7 @@ class Trials:
         self._target.set(trial.knobs)
         load = TrialLoad(
             send=self._target.send,
-            queries=_OfTrial(self._queries, self._count * _QUERIES),
+            queries=OfTrial(self._queries, self._count),
             sizes=self._sizes,
             sla_ms=self._sla_ms,
             most_open=self._most_open,

@@ -18,6 +18,7 @@ class TuneReport:
         workers: processes that scored.
         sizes: of queries.
         source: where candidates came from; "synthetic" for made-up ids.
+        over: what queries went through, "engine" or "http".
         accelerator: "none", or what the modelled one is; its figures are modelled, never measured.
         lag_ms: how late the generator was, 99th percentile of the worst trial; latencies contain it.
         seconds: that tuning took.
@@ -28,6 +29,7 @@ class TuneReport:
     workers: int
     sizes: str
     source: str
+    over: str
     accelerator: str
     lag_ms: float
     seconds: float
@@ -40,6 +42,7 @@ class TuneReport:
             "sizes": self.sizes,
             "source": self.source,
             "is_synthetic": self.source == "synthetic",
+            "over": self.over,
             "accelerator": self.accelerator,
             "generator_lag_ms": self.lag_ms,
             "seconds": self.seconds,
@@ -52,6 +55,9 @@ class TuneReport:
         facts: dict[str, object] = {
             "target": f"p{tuned.percentile:g} <= {tuned.sla_ms:g} ms",
             "best": f"{best.knobs}{'' if best.confirmed else ' (not confirmed within the time given)'}",
+            "queries sent through": {"engine": "the engine alone", "http": "HTTP, clients on this machine"}[
+                self.over
+            ],
             "accelerator": self.accelerator,
             **_figures(best),
         }

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -17,22 +18,26 @@ from hotrow.data.dataset import Dataset
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError
 from hotrow.load import PreparedRows, SyntheticRows
+from hotrow.load.job import PreparedSource, SyntheticSource
 from hotrow.load.sizes import parse_sizes
 from hotrow.progress import Progress, progress
 from hotrow.scheduling.accelerator import LatencyTable
 from hotrow.scheduling.history import History, Step
 from hotrow.scheduling.rate_search import SearchConfig
-from hotrow.scheduling.trial import drive_async
+from hotrow.scheduling.trial import Steps, drive, drive_async
 from hotrow.scheduling.tuned import Tuned
 from hotrow.scheduling.tuner import TuneConfig, tune
 from hotrow.serving import Engine, EngineConfig
 from hotrow.serving.engine.layout import Layout, Shape
 from hotrow.serving.engine.workers import workers_of
 from hotrow.tune.measure import Trials
+from hotrow.tune.over_http import http_trials
 from hotrow.tune.report import TuneReport
 from hotrow.tune.target import Target
 
 _LOG = logging.getLogger(__name__)
+
+Over = Literal["engine", "http"]
 
 _SAMPLE = 4096
 """Queries whose sizes the tuner looks at."""
@@ -56,6 +61,8 @@ class TuneSettings:
         sizes: of queries, see ``hotrow.load.sizes``.
         budget_seconds: of measuring.
         precision: of the rates, relative.
+        over: what queries are sent through: ``engine``, the model's workers in this process, or ``http``, the
+            whole server, with its clients on this machine.
         accelerator: a modelled accelerator, or None.
         seed: of the load.
     """
@@ -66,6 +73,7 @@ class TuneSettings:
     sizes: str = "mlperf"
     budget_seconds: float = 600.0
     precision: float = 0.05
+    over: Over = "engine"
     accelerator: LatencyTable | None = None
     seed: int = 0
 
@@ -82,6 +90,21 @@ class TuneSettings:
             raise ConfigError("--workers", self.workers, "at least 1")
         if self.seed < 0:
             raise ConfigError("--seed", self.seed, "at least 0")
+        if self.over not in get_args(Over):
+            raise ConfigError("--over", self.over, " or ".join(get_args(Over)))
+        if self.over == "http" and self.accelerator is not None:
+            raise ConfigError("--over", self.over, "engine, where an accelerator is modelled")
+
+    @property
+    def search(self) -> SearchConfig:
+        """How rates are searched for."""
+        return SearchConfig(sla_ms=self.sla_ms, percentile=self.percentile, precision=self.precision)
+
+    @property
+    def engine(self) -> EngineConfig:
+        """Of the engine: a worker for each core if no number is given; nothing is refused."""
+        workers = self.workers or len(os.sched_getaffinity(0))
+        return EngineConfig(workers=workers, max_queued_rows=_QUEUED_ROWS)
 
 
 def tune_run(
@@ -111,35 +134,68 @@ def tune_run(
     """
     if dataset is not None:
         schema.require_same(dataset.schema, this=str(artifact), that=str(dataset.path))
-    queries = (
-        SyntheticRows(schema, seed=settings.seed)
-        if dataset is None
-        else PreparedRows(dataset, split, seed=settings.seed)
-    )
-    source = "synthetic" if dataset is None else f"{dataset.path} ({split})"
     sample = (
         parse_sizes(settings.sizes).draw(np.random.default_rng((settings.seed, _SIZES)), _SAMPLE).tolist()
     )
     if settings.accelerator is not None:
         settings.accelerator.require(max(sample))
-    with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
-        history = History(settings.budget_seconds, _reporting(bar, on_step))
-        work = _tune(artifact, settings, queries, sample, history, source)
-        return asyncio.run(work)
-
-
-async def _tune(
-    artifact: Path,
-    settings: TuneSettings,
-    queries: SyntheticRows | PreparedRows,
-    sample: list[int],
-    history: History,
-    source: str,
-) -> TuneReport:
+    wanted = TuneConfig(search=settings.search, sizes=sample, accelerator=settings.accelerator is not None)
     started = time.monotonic()
-    workers = settings.workers or len(os.sched_getaffinity(0))
-    config = EngineConfig(workers=workers, max_queued_rows=_QUEUED_ROWS)
-    engine = Engine(workers_of(artifact), config)
+    with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
+        steps = tune(wanted, History(settings.budget_seconds, _reporting(bar, on_step)))
+        if settings.over == "http":
+            found = _over_http(artifact, schema, settings, dataset, split, steps)
+        else:
+            found = asyncio.run(_in_engine(artifact, schema, settings, dataset, split, steps, max(sample)))
+    return TuneReport(
+        tuned=found.tuned,
+        model=found.model,
+        workers=settings.engine.workers,
+        sizes=settings.sizes,
+        source="synthetic" if dataset is None else f"{dataset.path} ({split})",
+        over=settings.over,
+        accelerator="none" if settings.accelerator is None else settings.accelerator.label,
+        lag_ms=found.lag_ms,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Found(NamedTuple):
+    tuned: Tuned
+    model: str
+    lag_ms: float
+
+
+def _over_http(
+    artifact: Path,
+    schema: Schema,
+    settings: TuneSettings,
+    dataset: Dataset | None,
+    split: str,
+    steps: Steps[Tuned],
+) -> _Found:
+    source = (
+        SyntheticSource(schema=schema) if dataset is None else PreparedSource(path=dataset.path, split=split)
+    )
+    with http_trials(
+        artifact, settings.engine, source, sizes=settings.sizes, sla_ms=settings.sla_ms, seed=settings.seed
+    ) as trials:
+        tuned = drive(steps, trials.measure)
+        return _Found(tuned, trials.model, trials.lag_ms)
+
+
+async def _in_engine(
+    artifact: Path,
+    schema: Schema,
+    settings: TuneSettings,
+    dataset: Dataset | None,
+    split: str,
+    steps: Steps[Tuned],
+    largest: int,
+) -> _Found:
+    seed = settings.seed
+    queries = SyntheticRows(schema, seed=seed) if dataset is None else PreparedRows(dataset, split, seed=seed)
+    engine = Engine(workers_of(artifact), settings.engine)
     try:
         await engine.start()
         trials = Trials(
@@ -147,27 +203,11 @@ async def _tune(
             queries,
             sizes=parse_sizes(settings.sizes),
             sla_ms=settings.sla_ms,
-            seed=settings.seed,
-            most_open=_most_open(config, queries.schema, engine.info.shape, max(sample)),
+            seed=seed,
+            most_open=_most_open(settings.engine, schema, engine.info.shape, largest),
         )
-        wanted = TuneConfig(
-            search=SearchConfig(
-                sla_ms=settings.sla_ms, percentile=settings.percentile, precision=settings.precision
-            ),
-            sizes=sample,
-            accelerator=settings.accelerator is not None,
-        )
-        tuned: Tuned = await drive_async(tune(wanted, history), trials.measure)
-        return TuneReport(
-            tuned=tuned,
-            model=engine.info.name,
-            workers=workers,
-            sizes=settings.sizes,
-            source=source,
-            accelerator="none" if settings.accelerator is None else settings.accelerator.label,
-            lag_ms=trials.lag_ms,
-            seconds=time.monotonic() - started,
-        )
+        tuned = await drive_async(steps, trials.measure)
+        return _Found(tuned, engine.info.name, trials.lag_ms)
     finally:
         await engine.close()
 
