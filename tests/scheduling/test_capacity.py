@@ -72,6 +72,18 @@ def test_a_second_chance_is_given_once_and_the_better_counts() -> None:
     assert mine.best == KNOBS
 
 
+def test_what_is_cold_is_measured_until_it_is_warm() -> None:
+    factors = iter((0.2, 0.4, 0.7, 0.9, 1.0, 1.02))
+    system = Planted(lambda knobs: 40 * next(factors))
+    mine = capacities()
+    drive(mine.warm_up(KNOBS), system.measure)
+    assert mine.known[KNOBS] == pytest.approx(1.02 * 50)
+    assert next(factors, None) is None
+    unknown = capacities()
+    drive(unknown.warm_up(KNOBS), Planted(lambda knobs: 1e-9).measure)
+    assert unknown.known == {KNOBS: 0}
+
+
 def test_sizes_that_a_burst_happens_to_have_do_not_matter() -> None:
     """What the workers of a simulated system can do is known: a query's mean time, over two workers."""
     sizes = (10, 1000)

@@ -122,8 +122,8 @@ class _Tuner:
         ladder = [rung for rung in batch_ladder(largest) if rung & (rung - 1) == 0 or rung == largest]
         first = nearest(ladder, FIRST_RUNG)
         with self._history.at_most(self._each_s), suppress(BudgetSpentError):
-            yield from self._capacities.measure(Knobs(ladder[first]))  # cold, so it is measured once more
-            for rung in ladder[first:]:
+            yield from self._capacities.warm_up(Knobs(ladder[first]))
+            for rung in ladder[first + 1 :]:
                 yield from self._capacities.measure(Knobs(rung))
             for rung in reversed(ladder[:first]):
                 qps = yield from self._capacities.of(Knobs(rung))
