@@ -106,3 +106,19 @@ def test_what_is_no_law_is_refused(text: str) -> None:
 def test_an_empty_range_is_refused() -> None:
     with pytest.raises(ConfigError, match="--max-size: got 0, expected at least 1"):
         parse_sizes("mlperf", most=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "largest"),
+    [("mlperf", 700), ("heavy", 1000), ("fixed:30", 30), ("fixed:5000", 1024), ("normal:9,3", 1024)],
+)
+def test_no_query_is_larger_than_the_law_says(text: str, largest: int) -> None:
+    sizes = parse_sizes(text)
+    assert sizes.largest == largest
+    assert sizes.draw(np.random.default_rng(0), 10_000).max() <= largest
+
+
+def test_the_largest_of_a_trace_is_its_largest(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    path.write_text("3\n900\n4\n")
+    assert parse_sizes(f"trace:{path}").largest == 900

@@ -12,6 +12,7 @@ from tests.serving.engine.conftest import Controlled
 from tests.serving.engine.threads import ThreadStarter
 
 from hotrow.data.raw import EncodedBlock
+from hotrow.errors import InvalidLoadError
 from hotrow.load import SyntheticRows
 from hotrow.load.sizes import parse_sizes
 from hotrow.scheduling.accelerator import LatencyTable
@@ -137,6 +138,24 @@ def test_what_is_never_answered_is_late() -> None:
     outcome: Outcome = run(scenario, model, sla_ms=1.0)
     assert outcome.count_violations(1.0) == 20
     assert np.isinf(outcome.latencies_ms).all()
+
+
+def test_a_query_that_fails_ends_it() -> None:
+    """It is neither late nor shed, and no rate would mend it."""
+    model = Controlled()
+
+    def fail(_: EncodedBlock) -> None:
+        raise ValueError("inside")
+
+    model.before = fail
+
+    async def scenario(trials: Trials, _: Engine) -> None:
+        with pytest.raises(
+            InvalidLoadError, match="a query failed while tuning: InternalError: a worker failed"
+        ):
+            await trials.measure(trial())
+
+    run(scenario, model)
 
 
 def test_large_queries_go_to_the_modelled_accelerator_one_after_the_other() -> None:

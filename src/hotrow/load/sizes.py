@@ -26,6 +26,10 @@ _EXPECTED = "mlperf, heavy, fixed:N, normal:MEAN,SD, lognormal:MU,SIGMA or trace
 class SizeLaw(Protocol):
     """A distribution of sizes before they are rounded and clipped."""
 
+    @property
+    def largest(self) -> float:
+        """No size is larger; infinite: there is no such bound."""
+
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         """Return ``count`` sizes, (count,) of any number type."""
 
@@ -36,6 +40,11 @@ class Fixed:
 
     size: int
 
+    @property
+    def largest(self) -> float:
+        """No size is larger."""
+        return self.size
+
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         """Return ``count`` equal sizes."""
         return np.full(count, self.size)
@@ -43,10 +52,15 @@ class Fixed:
 
 @dataclass(frozen=True, kw_only=True)
 class Normal:
-    """Sizes by the normal law; DeepRecSys uses (165, 16) and (256, 32)."""
+    """Sizes by the normal law, which has no largest; DeepRecSys uses (165, 16) and (256, 32)."""
 
     mean: float
     sd: float
+
+    @property
+    def largest(self) -> float:
+        """No size is larger."""
+        return math.inf
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         """Return ``count`` sizes."""
@@ -55,10 +69,15 @@ class Normal:
 
 @dataclass(frozen=True, kw_only=True)
 class LogNormal:
-    """Sizes whose logarithm is normal; DeepRecSys uses (5.1, 0.2)."""
+    """Sizes whose logarithm is normal, and have no largest; DeepRecSys uses (5.1, 0.2)."""
 
     mu: float
     sigma: float
+
+    @property
+    def largest(self) -> float:
+        """No size is larger."""
+        return math.inf
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         """Return ``count`` sizes."""
@@ -68,6 +87,11 @@ class LogNormal:
 @dataclass(frozen=True, kw_only=True)
 class MLPerf:
     """``MLPERF_SIZES``, equally likely."""
+
+    @property
+    def largest(self) -> float:
+        """No size is larger."""
+        return max(MLPERF_SIZES)
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         """Return ``count`` sizes."""
@@ -128,6 +152,12 @@ class Sizes:
         """Return ``count`` sizes, (count,)."""
         whole: NDArray[np.int64] = np.clip(np.rint(self.law.draw(rng, count)), 1, self.most).astype(np.int64)
         return whole
+
+    @property
+    def largest(self) -> int:
+        """No query has more candidates."""
+        largest = self.law.largest
+        return max(min(round(largest), self.most), 1) if math.isfinite(largest) else self.most
 
     @property
     def trace(self) -> Trace | None:

@@ -26,6 +26,11 @@ class Trace:
     sizes: NDArray[np.int64]
     arrivals_s: NDArray[np.float64] | None = None
 
+    @property
+    def largest(self) -> float:
+        """No size is larger."""
+        return float(self.sizes.max())
+
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         """Return the first ``count`` sizes in the file's order; after its end, from its beginning again."""
         return np.resize(self.sizes, count)

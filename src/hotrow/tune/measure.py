@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hotrow.load import QuerySource
+from hotrow.errors import InvalidLoadError
+from hotrow.load import QuerySource, Status
 from hotrow.load.burst import measure_burst
 from hotrow.load.result import LoadResult
 from hotrow.load.sizes import Sizes
@@ -50,7 +51,11 @@ class Trials:
         self.lag_ms = 0.0
 
     async def measure(self, trial: Trial) -> Outcome:
-        """Make the load that a trial asks for; its seconds are all until nothing is under way any more."""
+        """Make the load that a trial asks for; its seconds are all until nothing is under way any more.
+
+        Raises:
+            InvalidLoadError: a query failed.
+        """
         began = time.monotonic()
         self._target.set(trial.knobs)
         load = TrialLoad(
@@ -62,13 +67,21 @@ class Trials:
         )
         seed = self._seed + self._count
         self._count += 1
-        if trial.is_burst:
-            outcome = await measure_burst(load, trial, seed=seed)
-        else:
-            outcome, result = await measure_trial(load, trial, seed=seed)
-            self._note_lag(outcome, result, trial)
-        await self._target.idle()
+        try:
+            outcome = await self._measure(load, trial, seed)
+        finally:
+            await self._target.idle()
         return replace(outcome, seconds=time.monotonic() - began)
+
+    async def _measure(self, load: TrialLoad, trial: Trial, seed: int) -> Outcome:
+        if trial.is_burst:
+            return await measure_burst(load, trial, seed=seed)
+        outcome, result = await measure_trial(load, trial, seed=seed)
+        is_failed = (result.status == Status.FAILED) & ~np.isnan(result.done_s)
+        if is_failed.any():  # neither late nor shed: no rate would mend it
+            raise InvalidLoadError(f"a query failed while tuning: {result.first_failure}")
+        self._note_lag(outcome, result, trial)
+        return outcome
 
     def _note_lag(self, outcome: Outcome, result: LoadResult, trial: Trial) -> None:
         if outcome.count_violations(self._sla_ms) < trial.stop_at_violations:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hotrow.load.validity import LAG_FLOOR_S, LAG_SHARE
+from hotrow.scheduling.confirm import Ending
 from hotrow.scheduling.tuned import Contender, Tuned
+
+_LAGGED = "; that is part of the latencies, so rates are understated"
+
+
+_DOUBTS: dict[Ending, str] = {
+    "held": "it held again, in too short a time to be sure",
+    "failed": "it failed when it was measured again",
+    "unfinished": "not measured again within the time given",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +45,11 @@ class TuneReport:
     lag_ms: float
     seconds: float
 
+    @property
+    def is_lagging(self) -> bool:
+        """Whether the generator's delay blurs the latencies, which contain it: rates are understated then."""
+        return self.lag_ms > max(LAG_FLOOR_S * 1e3, LAG_SHARE * self.tuned.sla_ms)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""
         return {
@@ -45,6 +61,7 @@ class TuneReport:
             "over": self.over,
             "accelerator": self.accelerator,
             "generator_lag_ms": self.lag_ms,
+            "generator_lagged": self.is_lagging,
             "seconds": self.seconds,
             **self.tuned.to_json(),
         }
@@ -54,7 +71,7 @@ class TuneReport:
         tuned, best = self.tuned, self.tuned.best
         facts: dict[str, object] = {
             "target": f"p{tuned.percentile:g} <= {tuned.sla_ms:g} ms",
-            "best": f"{best.knobs}{'' if best.confirmed else ' (not confirmed within the time given)'}",
+            "best": f"{best.knobs}{'' if best.confirmed else f' ({_DOUBTS[best.ending]})'}",
             "queries sent through": {"engine": "the engine alone", "http": "HTTP, clients on this machine"}[
                 self.over
             ],
@@ -68,7 +85,7 @@ class TuneReport:
             facts[f"  gain over {title}"] = "it held at no rate tried" if gain is None else f"{gain:.2f}"
         facts["measurements"] = len(tuned.history)
         facts["candidates from"] = "a Zipf law: synthetic" if self.source == "synthetic" else self.source
-        facts["generator's own lag, ms"] = f"{self.lag_ms:.2f} (99%)"
+        facts["generator's own lag, ms"] = f"{self.lag_ms:.2f} (99%){_LAGGED if self.is_lagging else ''}"
         facts["seconds"] = self.seconds
         return facts
 
@@ -76,8 +93,9 @@ class TuneReport:
 def _figures(best: Contender) -> dict[str, object]:
     latencies = (best.p50_ms, best.p95_ms, best.p99_ms)
     shown = " / ".join("late" if ms is None else f"{ms:.1f}" for ms in latencies)
+    was_measured = best.items_per_second is not None
     return {
         "queries/s": best.qps,
-        "candidates/s": best.items_per_second if best.items_per_second is not None else "not confirmed",
-        "p50 / p95 / p99, ms": shown,
+        "candidates/s": best.items_per_second if was_measured else "not confirmed",
+        "p50 / p95 / p99, ms": shown if was_measured else "not confirmed",
     }

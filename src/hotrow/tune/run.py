@@ -19,7 +19,7 @@ from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError
 from hotrow.load import PreparedRows, SyntheticRows
 from hotrow.load.job import PreparedSource, SyntheticSource
-from hotrow.load.sizes import parse_sizes
+from hotrow.load.sizes import Sizes, parse_sizes
 from hotrow.progress import Progress, progress
 from hotrow.scheduling.accelerator import LatencyTable
 from hotrow.scheduling.history import History, Step
@@ -134,19 +134,22 @@ def tune_run(
     """
     if dataset is not None:
         schema.require_same(dataset.schema, this=str(artifact), that=str(dataset.path))
-    sample = (
-        parse_sizes(settings.sizes).draw(np.random.default_rng((settings.seed, _SIZES)), _SAMPLE).tolist()
-    )
+    sizes = parse_sizes(settings.sizes)
     if settings.accelerator is not None:
-        settings.accelerator.require(max(sample))
-    wanted = TuneConfig(search=settings.search, sizes=sample, accelerator=settings.accelerator is not None)
+        settings.accelerator.require(sizes.largest)
+    wanted = TuneConfig(
+        search=settings.search,
+        sizes=sizes.draw(np.random.default_rng((settings.seed, _SIZES)), _SAMPLE).tolist(),
+        largest=sizes.largest,
+        accelerator=settings.accelerator is not None,
+    )
     started = time.monotonic()
     with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
         steps = tune(wanted, History(settings.budget_seconds, _reporting(bar, on_step)))
         if settings.over == "http":
             found = _over_http(artifact, schema, settings, dataset, split, steps)
         else:
-            found = asyncio.run(_in_engine(artifact, schema, settings, dataset, split, steps, max(sample)))
+            found = asyncio.run(_in_engine(artifact, schema, settings, dataset, split, steps, sizes))
     return TuneReport(
         tuned=found.tuned,
         model=found.model,
@@ -191,7 +194,7 @@ async def _in_engine(
     dataset: Dataset | None,
     split: str,
     steps: Steps[Tuned],
-    largest: int,
+    sizes: Sizes,
 ) -> _Found:
     seed = settings.seed
     queries = SyntheticRows(schema, seed=seed) if dataset is None else PreparedRows(dataset, split, seed=seed)
@@ -201,10 +204,10 @@ async def _in_engine(
         trials = Trials(
             Target(engine, settings.accelerator),
             queries,
-            sizes=parse_sizes(settings.sizes),
+            sizes=sizes,
             sla_ms=settings.sla_ms,
             seed=seed,
-            most_open=_most_open(settings.engine, schema, engine.info.shape, largest),
+            most_open=_most_open(settings.engine, schema, engine.info.shape, sizes.largest),
         )
         tuned = await drive_async(steps, trials.measure)
         return _Found(tuned, engine.info.name, trials.lag_ms)

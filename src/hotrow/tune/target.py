@@ -11,7 +11,7 @@ from hotrow.scheduling.accelerator import LatencyTable
 from hotrow.scheduling.knobs import Knobs
 from hotrow.serving import Engine
 
-_EXPIRED = 504
+_STATUSES = {503: Status.SHED, 504: Status.EXPIRED}
 
 
 class Target:
@@ -36,14 +36,21 @@ class Target:
         self._engine.batch_size = knobs.batch_size
 
     async def send(self, query: LoadQuery[EncodedBlock]) -> Status:
-        """Have a query scored, or let the modelled accelerator take its time."""
+        """Have a query scored, or let the modelled accelerator take its time.
+
+        Raises:
+            RequestError: it was refused as wrong.
+            InternalError: a worker failed.
+        """
         if self._knobs.offloads(query.rows):
             await self._offload(query.rows)
             return Status.OK
         try:
             await self._engine.score(query.content)
         except RequestError as error:
-            return Status.EXPIRED if error.status == _EXPIRED else Status.SHED
+            if error.status not in _STATUSES:
+                raise
+            return _STATUSES[error.status]
         return Status.OK
 
     async def idle(self) -> None:
