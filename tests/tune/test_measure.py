@@ -43,15 +43,16 @@ def run(
     model: Controlled,
     *,
     accelerator: LatencyTable | None = None,
+    device: Controlled | None = None,
     sla_ms: float = 10_000.0,
     sizes: str = "fixed:100",
 ) -> Any:
-    service = RankingService("sums", model, Limits())
+    move = None if device is None else lambda _: device
+    service = RankingService("sums", model, Limits(), move=move)
+    config = EngineConfig(memory_bytes=1 << 24, device=None if device is None else "other")
 
     async def whole() -> Any:
-        engine = Engine(
-            lambda room: ThreadStarter(lambda: service, room.memory), EngineConfig(memory_bytes=1 << 24)
-        )
+        engine = Engine(lambda room: ThreadStarter(lambda: service, room.memory), config)
         await engine.start()
         try:
             queries = SyntheticRows(model.schema, seed=1)
@@ -169,6 +170,21 @@ def test_large_queries_go_to_the_modelled_accelerator_one_after_the_other() -> N
     wanted = trial(knobs=Knobs(64, offload_threshold=101), queries=3, warm_up=0)
     run(lambda trials, _: trials.measure(wanted), model, accelerator=TABLE)
     assert sum(model.sizes) == 300
+
+
+def test_large_queries_go_to_the_device() -> None:
+    model, device = Controlled(), Controlled()
+
+    async def scenario(trials: Trials, engine: Engine) -> tuple[list[int], list[int]]:
+        warm = len(device.sizes)
+        await trials.measure(trial(knobs=Knobs(64, offload_threshold=100)))
+        on_device = device.sizes[warm:]
+        await trials.measure(trial())
+        return on_device, device.sizes[warm + len(on_device) :]
+
+    on_device, after = run(scenario, model, device=device)
+    assert on_device == [100] * 70
+    assert after == []
 
 
 def test_a_threshold_needs_an_accelerator() -> None:

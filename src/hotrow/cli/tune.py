@@ -41,6 +41,10 @@ def tune(
         ),
     ] = "engine",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core without.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Tune also from how many rows on queries go whole to this device, e.g. cuda."),
+    ] = None,
     accelerator_table: Annotated[
         Path | None,
         typer.Option(help="CSV (header rows,ms) or JSON: latencies of a modelled accelerator to study."),
@@ -87,6 +91,7 @@ def tune(
         percentile=percentile,
         workers=workers,
         over=cast("Over", over),
+        device=device,
         sizes=sizes,
         budget_seconds=seconds,
         precision=precision,

@@ -49,8 +49,9 @@ class HttpTrials:
     def measure(self, trial: Trial) -> Outcome:
         """Set the knobs and make the load; what was dropped of it is over when this returns."""
         self._engine.batch_size = trial.knobs.batch_size
+        self._engine.offload_threshold = trial.knobs.offload_threshold
         outcome = self._process.measure(trial)
-        while self._engine.crew.in_flight:
+        while self._engine.in_flight:
             time.sleep(_LOOK_S)
         return outcome
 
@@ -78,7 +79,7 @@ def http_trials(
     Raises:
         UserError: the model cannot be loaded.
     """
-    engine = Engine(workers_of(artifact), config)
+    engine = Engine(workers_of(artifact, device=config.device), config)
     with ServerThread(engine, ServerConfig(port=0, drain_seconds=0.0)) as server:
         job = HttpJob(
             url=parse_url(server.served.url),

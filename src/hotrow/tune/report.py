@@ -30,7 +30,7 @@ class TuneReport:
         sizes: of queries.
         source: where candidates came from; "synthetic" for made-up ids.
         over: what queries went through, "engine" or "http".
-        accelerator: "none", or what the modelled one is; its figures are modelled, never measured.
+        accelerator: "none", the device, or the modelled one, whose figures are modelled, never measured.
         lag_ms: how late the generator was, 99th percentile of the worst trial; latencies contain it.
         seconds: that tuning took.
     """

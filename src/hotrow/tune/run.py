@@ -63,7 +63,8 @@ class TuneSettings:
         precision: of the rates, relative.
         over: what queries are sent through: ``engine``, the model's workers in this process, or ``http``, the
             whole server, with its clients on this machine.
-        accelerator: a modelled accelerator, or None.
+        device: a real accelerator, e.g. ``"cuda"``, that large queries may go to; None: there is none.
+        accelerator: a modelled one, or None.
         seed: of the load.
     """
 
@@ -74,6 +75,7 @@ class TuneSettings:
     budget_seconds: float = 600.0
     precision: float = 0.05
     over: Over = "engine"
+    device: str | None = None
     accelerator: LatencyTable | None = None
     seed: int = 0
 
@@ -94,6 +96,8 @@ class TuneSettings:
             raise ConfigError("--over", self.over, " or ".join(get_args(Over)))
         if self.over == "http" and self.accelerator is not None:
             raise ConfigError("--over", self.over, "engine, where an accelerator is modelled")
+        if self.device is not None and self.accelerator is not None:
+            raise ConfigError("--device", self.device, "none, where an accelerator is modelled")
 
     @property
     def search(self) -> SearchConfig:
@@ -104,7 +108,14 @@ class TuneSettings:
     def engine(self) -> EngineConfig:
         """Of the engine: a worker for each core if no number is given; nothing is refused."""
         workers = self.workers or len(os.sched_getaffinity(0))
-        return EngineConfig(workers=workers, max_queued_rows=_QUEUED_ROWS)
+        return EngineConfig(workers=workers, device=self.device, max_queued_rows=_QUEUED_ROWS)
+
+    @property
+    def accelerator_name(self) -> str:
+        """What large queries may go to."""
+        if self.accelerator is not None:
+            return self.accelerator.label
+        return "none" if self.device is None else f"device {self.device}"
 
 
 def tune_run(
@@ -141,7 +152,7 @@ def tune_run(
         search=settings.search,
         sizes=sizes.draw(np.random.default_rng((settings.seed, _SIZES)), _SAMPLE).tolist(),
         largest=sizes.largest,
-        accelerator=settings.accelerator is not None,
+        accelerator=settings.accelerator_name != "none",
     )
     started = time.monotonic()
     with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
@@ -157,7 +168,7 @@ def tune_run(
         sizes=settings.sizes,
         source="synthetic" if dataset is None else f"{dataset.path} ({split})",
         over=settings.over,
-        accelerator="none" if settings.accelerator is None else settings.accelerator.label,
+        accelerator=settings.accelerator_name,
         lag_ms=found.lag_ms,
         seconds=time.monotonic() - started,
     )
@@ -198,7 +209,7 @@ async def _in_engine(
 ) -> _Found:
     seed = settings.seed
     queries = SyntheticRows(schema, seed=seed) if dataset is None else PreparedRows(dataset, split, seed=seed)
-    engine = Engine(workers_of(artifact), settings.engine)
+    engine = Engine(workers_of(artifact, device=settings.device), settings.engine)
     try:
         await engine.start()
         trials = Trials(

@@ -1,4 +1,4 @@
-"""What queries are sent to while tuning: an engine's workers, and a modelled accelerator if there is one."""
+"""What queries are sent to while tuning: an engine's workers and its device, or a modelled accelerator."""
 
 from __future__ import annotations
 
@@ -30,10 +30,13 @@ class Target:
 
     def set(self, knobs: Knobs) -> None:
         """Set batch size and offload threshold for the queries to come."""
-        if knobs.offload_threshold is not None and self._table is None:
+        has_accelerator = self._table is not None or self._engine.accelerator is not None
+        if knobs.offload_threshold is not None and not has_accelerator:
             raise ValueError("an offload threshold without an accelerator")
         self._knobs = knobs
         self._engine.batch_size = knobs.batch_size
+        if self._table is None:
+            self._engine.offload_threshold = knobs.offload_threshold
 
     async def send(self, query: LoadQuery[EncodedBlock]) -> Status:
         """Have a query scored, or let the modelled accelerator take its time.
@@ -42,7 +45,7 @@ class Target:
             RequestError: it was refused as wrong.
             InternalError: a worker failed.
         """
-        if self._knobs.offloads(query.rows):
+        if self._table is not None and self._knobs.offloads(query.rows):
             await self._offload(query.rows)
             return Status.OK
         try:
@@ -55,7 +58,7 @@ class Target:
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""
-        await self._engine.crew.finish()
+        await self._engine.finish()
         await asyncio.sleep(max(self._free_at - asyncio.get_running_loop().time(), 0.0))
 
     async def _offload(self, rows: int) -> None:

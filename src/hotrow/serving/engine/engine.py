@@ -268,6 +268,16 @@ class Engine:
             return "without workers"
         return self._state
 
+    async def finish(self) -> None:
+        """Wait until no query is in flight, on the workers and on the device."""
+        for side in self._require().sides:
+            await side.crew.finish()
+
+    @property
+    def in_flight(self) -> int:
+        """Queries that were not answered yet."""
+        return sum(side.crew.in_flight for side in self._require().sides)
+
     @property
     def loaded(self) -> bool:
         """Whether there is a model."""
