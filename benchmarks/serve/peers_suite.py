@@ -28,7 +28,7 @@ SLA_MS = 30.0
 PERCENTILE = 99.0
 ROUNDS = int(os.environ.get("SERVE_ROUNDS", "3"))
 BUDGET_S = float(os.environ.get("SERVE_PEERS_BUDGET_S", "100"))
-TUNE_S = 150.0
+TUNE_S = 90.0
 MEAN_CANDIDATES = 270
 
 Figures = dict[str, Any]
