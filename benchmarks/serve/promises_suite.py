@@ -9,14 +9,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.serve.model import prepared_model
+from benchmarks.serve.model import Prepared, prepared_model
 from benchmarks.serve.over_http import highest_rate
 from benchmarks.serve.servers import Server, free_port, hotrow_command, running
 from hotrow.load.http.url import parse_url
@@ -32,8 +33,11 @@ SECONDS = 10.0
 SHARES = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0)
 KILLS = 5
 RELOADS = 3
+CAPACITY_S = 75.0
 SOAK_S = float(os.environ.get("SERVE_SOAK_S", "180"))
-_SOAK_SHARE = 0.6
+_SHARE = 0.6
+"""Of the capacity: the load under which workers are killed, artifacts reloaded, and memory is looked at."""
+
 _LOOK_S = 5.0
 
 Figures = dict[str, Any]
@@ -43,22 +47,14 @@ def run() -> Figures:
     """Load the server beyond what it holds, kill its workers, reload its artifact, and load it for long."""
     with tempfile.TemporaryDirectory() as name:
         model = prepared_model(Path(name))
-        port = free_port()
-        command = hotrow_command(model.shrunk, port, "--name", "dlrm", "--sla-ms", str(SLA_MS))
-        with running(command, port, model.shrunk) as server:
-            job = HttpJob(
-                url=parse_url(server.url),
-                model="dlrm",
-                api="binary",
-                config=LoadConfig(qps=1.0, seconds=SECONDS, warmup_seconds=2.0, sizes="mlperf"),
-                source=PreparedSource(path=model.dataset, split="test"),
-            )
+        with _served(model) as (_, job):  # nothing is shed, so that what is late is seen
             search = SearchConfig(sla_ms=SLA_MS, percentile=99.0)
-            capacity = highest_rate(job, search, budget_s=75.0).rate_qps
+            capacity = highest_rate(job, search, budget_s=CAPACITY_S).rate_qps
+        with _served(model, "--sla-ms", str(SLA_MS)) as (server, job):
             loads = [_overload(job, capacity, share) for share in SHARES]
-            kills = _kill(server, job, 0.6 * capacity)
-            reloads = _reload(server, job, 0.6 * capacity)
-            soak = _soak(server, job, _SOAK_SHARE * capacity)
+            kills = _kill(server, job, _SHARE * capacity)
+            reloads = _reload(server, job, _SHARE * capacity)
+            soak = _soak(server, job, _SHARE * capacity)
     peak = max(row["goodput_qps"] for row in loads)
     twice = next(row for row in loads if row["share"] == 2.0)
     return {
@@ -70,6 +66,25 @@ def run() -> Figures:
         "reloads": reloads,
         "soak": soak,
     }
+
+
+@contextmanager
+def _served(model: Prepared, *options: str) -> Iterator[tuple[Server, HttpJob]]:
+    """Serve the shrunk model; yield the server and a load of it."""
+    port = free_port()
+    with running(
+        hotrow_command(model.shrunk, port, "--name", "dlrm", *options), port, model.shrunk
+    ) as server:
+        yield (
+            server,
+            HttpJob(
+                url=parse_url(server.url),
+                model="dlrm",
+                api="binary",
+                config=LoadConfig(qps=1.0, seconds=SECONDS, warmup_seconds=2.0, sizes="mlperf"),
+                source=PreparedSource(path=model.dataset, split="test"),
+            ),
+        )
 
 
 def _overload(job: HttpJob, capacity: float, share: float) -> Figures:

@@ -96,7 +96,7 @@ class Capacities:
             elif qps == 0 or seconds >= LONG_ENOUGH_S or self._queries == MOST:
                 break
             else:
-                wanted = max(_long_enough(qps), self._queries + 1)
+                wanted = max(_long_enough(qps), self._queries * 5 // 4)
                 self._queries = min(wanted, FACTOR * self._queries, MOST)
         self.known[knobs] = max(self.known.get(knobs, 0.0), qps)
         # The next setting is about as fast, so one burst will do.
