@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from hotrow.data.raw import EncodedBlock, EncodedList
 from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, ListFeature, Schema
@@ -23,10 +24,13 @@ WriteDataset = Callable[..., Path]
 
 
 def pytest_configure() -> None:
-    """Run Triton's kernels in its interpreter where there is no GPU; hear Ctrl-C in any case.
+    """Time no examples; interpret Triton's kernels where there is no GPU; hear Ctrl-C in any case.
 
     The shell that starts the tests may ignore Ctrl-C, as for a job behind ``&``.
     """
+    # How fast a machine is, or how busy, is no property of what is tested.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     # Triton reads this when it is imported, by whichever test comes first.
     if not torch.cuda.is_available():
         os.environ.setdefault("TRITON_INTERPRET", "1")

@@ -36,7 +36,7 @@ from hotrow.tune.run import Over
 SECONDS = float(os.environ.get("SERVE_MLPERF_SECONDS", "60"))
 TUNE_S = float(os.environ.get("SERVE_MLPERF_BUDGET_S", "150"))
 MOST_OFFLINE = 8
-_OFFLINE = 1.6
+OFFLINE_SHARE = 1.6
 """Of the rate under the target: what LoadGen is told to expect offline, more than there will be."""
 
 RATE_SHARE = 0.95
@@ -112,7 +112,13 @@ def _both(
             send, library, loop, logs / "server", qps=qps, sla_ms=case.sla_ms, seconds=SECONDS
         ),
         "Offline": run_offline(
-            send, library, loop, logs / "offline", qps=_OFFLINE * qps, seconds=SECONDS, most=MOST_OFFLINE
+            send,
+            library,
+            loop,
+            logs / "offline",
+            qps=OFFLINE_SHARE * qps,
+            seconds=SECONDS,
+            most=MOST_OFFLINE,
         ),
     }
     return [_row(case, where, scenario, verdict, library, tuned) for scenario, verdict in found.items()]

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.serving.engine.threads import ThreadStarter
 
-from hotrow.serving import Engine, EngineConfig, RankingService, Served, ServerConfig
+from hotrow.serving import Engine, EngineConfig, RankingService, ServerConfig
 from hotrow.serving.front import Front
-from hotrow.serving.server import Running
-from hotrow.serving.sockets import listen
+from hotrow.serving.thread import ServerThread
 
 PATIENCE = 60
 
 
 class Listening:
-    """A server that listens.
+    """A server that listens, its workers threads.
 
     Attributes:
-        url: of its HTTP addresses.
         engine: runs its model.
-        grpc: host and port of its gRPC service.
     """
 
     def __init__(self, load: Callable[[], RankingService], config: ServerConfig) -> None:
         engine_config = EngineConfig(memory_bytes=1 << 24)
         self.engine = Engine(lambda room: ThreadStarter(load, room.memory), engine_config)
-        self._config = config
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.url = self.grpc = ""
+        self._server = ServerThread(self.engine, config)
+
+    @property
+    def url(self) -> str:
+        """Of its HTTP addresses."""
+        return self._server.served.url
+
+    @property
+    def grpc(self) -> str:
+        """Host and port of its gRPC service."""
+        return self._server.served.grpc or ""
 
     @property
     def address(self) -> str:
@@ -47,21 +49,5 @@ class Listening:
     @contextmanager
     def running(self) -> Iterator[Listening]:
         """Serve while inside."""
-        self._thread.start()
-        assert self._ready.wait(PATIENCE)
-        try:
+        with self._server:
             yield self
-        finally:
-            self._loop.call_soon_threadsafe(self._server.end)
-            self._thread.join(PATIENCE)
-            assert not self._thread.is_alive()
-
-    def _run(self) -> None:
-        with listen(self._config.host, self._config.port) as listener, asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            self._server = Running(self.engine, self._config, listener, self._announce)
-            runner.run(self._server.run())
-
-    def _announce(self, served: Served) -> None:
-        self.url, self.grpc = served.url, served.grpc or ""
-        self._ready.set()

@@ -129,7 +129,7 @@ def test_what_would_be_late_is_refused_before_it_is_read(
     def refuse() -> None:
         raise RequestError("too late", status=503, retry_after=0.2)
 
-    monkeypatch.setattr(server.front.engine, "require_hope", refuse)
+    monkeypatch.setattr(server.front.engine, "refuse_if_hopeless", refuse)
     status, headers, body = answered(server, request(RANK, b"no JSON"))
     assert (status, headers["retry-after"], json.loads(body)) == (503, "1", {"error": "too late"})
     assert server.front.statistics.fail["REJECTED"].count == 1

@@ -93,6 +93,13 @@ async def measure_trial(load: TrialLoad, trial: Trial, *, seed: int) -> tuple[Ou
     return _outcome(result, trial, time.monotonic() - start), result
 
 
+def trial_lag_ms(outcome: Outcome, result: LoadResult, trial: Trial, *, sla_ms: float) -> float:
+    """Return how late the generator was with queries that count, 99th percentile; 0 of a stopped trial."""
+    if outcome.count_violations(sla_ms) >= trial.stop_at_violations:
+        return 0.0
+    return float(np.quantile(result.lag_s[trial.warm_up :], 0.99, method="inverted_cdf")) * 1e3
+
+
 async def _stop_at(run: LoadRun, trial: Trial, sla_s: float) -> None:
     """Abandon a run when its verdict is certain."""
     while run.count_late(sla_s, trial.warm_up) < trial.stop_at_violations:

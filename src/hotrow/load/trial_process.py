@@ -24,7 +24,7 @@ from hotrow.load.http.connection import ConnectionLostError
 from hotrow.load.http.sender import HttpSender
 from hotrow.load.job import HttpJob
 from hotrow.load.sizes import parse_sizes
-from hotrow.load.trial import OfTrial, TrialLoad, measure_trial
+from hotrow.load.trial import OfTrial, TrialLoad, measure_trial, trial_lag_ms
 from hotrow.scheduling.trial import Outcome, Trial
 
 _END_S = 5.0
@@ -44,7 +44,6 @@ class TrialProcess:
     def __init__(self, job: HttpJob, *, sla_ms: float) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._sla_ms = sla_ms
         self.lag_ms = 0.0
         self._process = context.Process(target=_work, args=(theirs, job, sla_ms), name="trials", daemon=True)
         self._process.start()
@@ -66,8 +65,7 @@ class TrialProcess:
             raise InvalidLoadError(value)
         outcome: Outcome
         outcome, lag_ms = value
-        if outcome.count_violations(self._sla_ms) < trial.stop_at_violations:
-            self.lag_ms = max(self.lag_ms, lag_ms)
+        self.lag_ms = max(self.lag_ms, lag_ms)
         return outcome
 
     def close(self) -> None:
@@ -89,7 +87,7 @@ class TrialProcess:
 def _work(pipe: Connection, job: HttpJob, sla_ms: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     try:
-        queries = job.queries()
+        queries, sizes = job.queries(), parse_sizes(job.config.sizes)
         with asyncio.Runner() as runner:
             sender = runner.run(_sender(job))
             gc.collect()
@@ -99,7 +97,7 @@ def _work(pipe: Connection, job: HttpJob, sla_ms: float) -> None:
                 load = TrialLoad(
                     send=sender.send,
                     queries=OfTrial(queries, count),
-                    sizes=parse_sizes(job.config.sizes),
+                    sizes=sizes,
                     sla_ms=sla_ms,
                 )
                 pipe.send(runner.run(_measured(load, trial, job.config.seed + count)))
@@ -118,13 +116,8 @@ async def _measured(load: TrialLoad, trial: Trial, seed: int) -> tuple[str, Any]
     outcome, result = await measure_trial(load, trial, seed=seed)
     if result.first_failure and not np.isfinite(outcome.latencies_ms).any():
         return "error", f"no query was answered; the first failed with: {result.first_failure}"
-    return "measured", (outcome, _lag_ms(result.lag_s[trial.warm_up :]))
+    return "measured", (outcome, trial_lag_ms(outcome, result, trial, sla_ms=load.sla_ms))
 
 
 async def _sender(job: HttpJob) -> HttpSender:
     return HttpSender(job.url, is_ranking=job.is_ranking)
-
-
-def _lag_ms(lag_s: Any) -> float:
-    sent = lag_s[np.isfinite(lag_s)]
-    return float(np.quantile(sent, 0.99, method="inverted_cdf")) * 1e3 if len(sent) else 0.0

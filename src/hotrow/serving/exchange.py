@@ -96,7 +96,7 @@ class Direct:
         """
         try:
             with call:
-                self._front.engine.require_hope()
+                self._front.engine.refuse_if_hopeless()
                 asked = read(body, headers)
                 info = self._front.info  # it may be another one when the scores are there
                 scores, wanted = await call.score(asked, deadline(_text(headers, _DEADLINE)))

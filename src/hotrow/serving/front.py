@@ -89,7 +89,7 @@ class Front:
         crews = [engine.crew] if engine.accelerator is None else [engine.crew, engine.accelerator]
         return Gauges(
             waiting_rows=sum(crew.queued_rows for crew in crews),
-            in_flight=sum(crew.in_flight for crew in crews),
+            in_flight=engine.in_flight,
             workers=engine.crew.size,
             devices=0 if engine.accelerator is None else engine.accelerator.size,
             restarts=sum(crew.restarts for crew in crews),

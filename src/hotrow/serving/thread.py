@@ -8,6 +8,7 @@ from types import TracebackType
 
 from hotrow.serving.config import ServerConfig
 from hotrow.serving.engine.engine import Engine
+from hotrow.serving.front import Front
 from hotrow.serving.server import Running, Served
 from hotrow.serving.sockets import listen
 
@@ -22,9 +23,11 @@ class ServerThread:
     Attributes:
         engine: as given.
         served: where it is.
+        front: what counts its requests.
     """
 
     served: Served
+    front: Front
 
     def __init__(self, engine: Engine, config: ServerConfig) -> None:
         self.engine = engine
@@ -57,6 +60,7 @@ class ServerThread:
         try:
             with listen(self._config.host, self._config.port) as listener:
                 self._running = Running(self.engine, self._config, listener, self._announce)
+                self.front = self._running.front
                 with asyncio.Runner(loop_factory=self._running.server.config.get_loop_factory()) as runner:
                     self._loop = runner.get_loop()
                     runner.run(self._running.run())

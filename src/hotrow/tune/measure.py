@@ -11,9 +11,8 @@ import numpy as np
 from hotrow.errors import InvalidLoadError
 from hotrow.load import QuerySource, Status
 from hotrow.load.burst import measure_burst
-from hotrow.load.result import LoadResult
 from hotrow.load.sizes import Sizes
-from hotrow.load.trial import OfTrial, TrialLoad, measure_trial
+from hotrow.load.trial import OfTrial, TrialLoad, measure_trial, trial_lag_ms
 from hotrow.scheduling.trial import Outcome, Trial
 from hotrow.tune.target import Target
 
@@ -80,10 +79,5 @@ class Trials:
         is_failed = (result.status == Status.FAILED) & ~np.isnan(result.done_s)
         if is_failed.any():  # neither late nor shed: no rate would mend it
             raise InvalidLoadError(f"a query failed while tuning: {result.first_failure}")
-        self._note_lag(outcome, result, trial)
+        self.lag_ms = max(self.lag_ms, trial_lag_ms(outcome, result, trial, sla_ms=self._sla_ms))
         return outcome
-
-    def _note_lag(self, outcome: Outcome, result: LoadResult, trial: Trial) -> None:
-        if outcome.count_violations(self._sla_ms) < trial.stop_at_violations:
-            lag_s = np.quantile(result.lag_s[trial.warm_up :], 0.99, method="inverted_cdf")
-            self.lag_ms = max(self.lag_ms, float(lag_s) * 1e3)

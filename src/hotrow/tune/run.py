@@ -145,6 +145,7 @@ def tune_run(
     """
     if dataset is not None:
         schema.require_same(dataset.schema, this=str(artifact), that=str(dataset.path))
+    candidates = _Candidates(schema, dataset, split)
     sizes = parse_sizes(settings.sizes)
     if settings.accelerator is not None:
         settings.accelerator.require(sizes.largest)
@@ -158,15 +159,15 @@ def tune_run(
     with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
         steps = tune(wanted, History(settings.budget_seconds, _reporting(bar, on_step)))
         if settings.over == "http":
-            found = _over_http(artifact, schema, settings, dataset, split, steps)
+            found = _over_http(artifact, settings, candidates, steps)
         else:
-            found = asyncio.run(_in_engine(artifact, schema, settings, dataset, split, steps, sizes))
+            found = asyncio.run(_in_engine(artifact, settings, candidates, sizes, steps))
     return TuneReport(
         tuned=found.tuned,
         model=found.model,
         workers=settings.engine.workers,
         sizes=settings.sizes,
-        source="synthetic" if dataset is None else f"{dataset.path} ({split})",
+        source=candidates.told,
         over=settings.over,
         accelerator=settings.accelerator_name,
         lag_ms=found.lag_ms,
@@ -180,45 +181,67 @@ class _Found(NamedTuple):
     lag_ms: float
 
 
+@dataclass(frozen=True)
+class _Candidates:
+    """Where candidates come from.
+
+    Attributes:
+        schema: of the model.
+        dataset: None: made-up ids.
+        split: of the data set.
+    """
+
+    schema: Schema
+    dataset: Dataset | None
+    split: str
+
+    @property
+    def told(self) -> str:
+        """As reports tell it."""
+        return "synthetic" if self.dataset is None else f"{self.dataset.path} ({self.split})"
+
+    def queries(self, seed: int) -> SyntheticRows | PreparedRows:
+        """Return what makes queries in this process."""
+        if self.dataset is None:
+            return SyntheticRows(self.schema, seed=seed)
+        return PreparedRows(self.dataset, self.split, seed=seed)
+
+    @property
+    def source(self) -> SyntheticSource | PreparedSource:
+        """What another process makes queries of."""
+        if self.dataset is None:
+            return SyntheticSource(schema=self.schema)
+        return PreparedSource(path=self.dataset.path, split=self.split)
+
+
 def _over_http(
-    artifact: Path,
-    schema: Schema,
-    settings: TuneSettings,
-    dataset: Dataset | None,
-    split: str,
-    steps: Steps[Tuned],
+    artifact: Path, settings: TuneSettings, candidates: _Candidates, steps: Steps[Tuned]
 ) -> _Found:
-    source = (
-        SyntheticSource(schema=schema) if dataset is None else PreparedSource(path=dataset.path, split=split)
-    )
     with http_trials(
-        artifact, settings.engine, source, sizes=settings.sizes, sla_ms=settings.sla_ms, seed=settings.seed
+        artifact,
+        settings.engine,
+        candidates.source,
+        sizes=settings.sizes,
+        sla_ms=settings.sla_ms,
+        seed=settings.seed,
     ) as trials:
         tuned = drive(steps, trials.measure)
         return _Found(tuned, trials.model, trials.lag_ms)
 
 
 async def _in_engine(
-    artifact: Path,
-    schema: Schema,
-    settings: TuneSettings,
-    dataset: Dataset | None,
-    split: str,
-    steps: Steps[Tuned],
-    sizes: Sizes,
+    artifact: Path, settings: TuneSettings, candidates: _Candidates, sizes: Sizes, steps: Steps[Tuned]
 ) -> _Found:
-    seed = settings.seed
-    queries = SyntheticRows(schema, seed=seed) if dataset is None else PreparedRows(dataset, split, seed=seed)
     engine = Engine(workers_of(artifact, device=settings.device), settings.engine)
     try:
         await engine.start()
         trials = Trials(
             Target(engine, settings.accelerator),
-            queries,
+            candidates.queries(settings.seed),
             sizes=sizes,
             sla_ms=settings.sla_ms,
-            seed=seed,
-            most_open=_most_open(settings.engine, schema, engine.info.shape, sizes.largest),
+            seed=settings.seed,
+            most_open=_most_open(settings.engine, candidates.schema, engine.info.shape, sizes.largest),
         )
         tuned = await drive_async(steps, trials.measure)
         return _Found(tuned, engine.info.name, trials.lag_ms)

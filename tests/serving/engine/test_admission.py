@@ -55,14 +55,14 @@ def test_where_the_smallest_would_be_late_no_request_needs_to_be_read(
     model.before = lambda block: free.wait(PATIENCE)
 
     async def scenario(engine: Engine) -> None:
-        engine.require_hope()
+        engine.refuse_if_hopeless()
         begun = asyncio.create_task(engine.score(encoded(np.arange(8))))
         await asyncio.sleep(0)
         if adapt:  # what is refused counts as asked for, and has to be read for that
-            engine.require_hope()
+            engine.refuse_if_hopeless()
         else:
             with pytest.raises(RequestError, match="queue full: 8 rows are before") as refused:
-                engine.require_hope()
+                engine.refuse_if_hopeless()
             assert refused.value.status == 503
         free.set()
         await begun

@@ -230,7 +230,7 @@ class Engine:
             adaptation.answered(took)
         return scores
 
-    def require_hope(self) -> None:
+    def refuse_if_hopeless(self) -> None:
         """Refuse a request before it is read, where even the smallest would be late.
 
         Raises:
