@@ -62,13 +62,13 @@ def run() -> Figures:
                 rows.append(_row(model, level, paper_ms, alone_ms, report))
                 sys.stderr.write(f"{rows[-1]}\n")
             shutil.rmtree(artifact)
-    gains = [row["over_static_25"] for row in rows if row["over_static_25"] is not None]
+    gains = [row["over_static_25_at_least"] for row in rows if row["over_static_25_at_least"] is not None]
     return {
         "cores": len(os.sched_getaffinity(0)),
         "sizes": SIZES,
         "percentile": PERCENTILE,
         "seconds for each": BUDGET_S,
-        "geometric mean over static 25": statistics.geometric_mean(gains) if gains else None,
+        "geometric mean over static 25, at least": statistics.geometric_mean(gains) if gains else None,
         "least over the better static": min(row["over_better_static"] or math.inf for row in rows),
         "models": rows,
     }
@@ -127,6 +127,7 @@ def _row(model: str, level: str, paper_ms: float, alone_ms: float, report: TuneR
         "p95_ms": best.p95_ms,
         "p99_ms": best.p99_ms,
         "over_static_25": tuned.gain_over("static_25"),
+        "over_static_25_at_least": tuned.least_gain_over("static_25"),
         "over_better_static": best.qps / better if better else None,
         "generator_lag_ms": report.lag_ms,
     }

@@ -81,6 +81,10 @@ def test_where_no_static_scheduler_holds_settings_are_tried_at_the_floor() -> No
     tuned = drive(tune(config(), History()), system.measure)
     assert tuned.best.knobs == Knobs(32)
     assert tuned.gain_over("static_25") is None
+    static = next(contender for contender in tuned.contenders if contender.name == "static_25")
+    assert 1.0 < static.failed_qps < tuned.best.qps
+    assert tuned.least_gain_over("static_25") == tuned.best.qps / static.failed_qps
+    assert static.to_json()["failed_qps"] == static.failed_qps
     rates = {trial.rate_qps for trial in system.trials if trial.knobs == Knobs(25) and not trial.is_burst}
     assert min(rates) == pytest.approx(0.05 * SUSTAINED * 60)  # a twentieth of the highest capacity
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ class Contender:
         name: "tuned", "static_25" or "static_whole".
         knobs: the setting.
         qps: the highest rate that held, queries per second; 0: none did.
+        failed_qps: the lowest rate above it that did not hold when it was searched; infinite: none was tried.
         confirmed: whether it held again in the last round, with clumps of late queries counted in full.
         ending: of the last round. "held" without being confirmed: the budget was too short to count
             clumps in full. "unfinished": it was too short for a verdict, and ``qps`` is the search's.
@@ -33,6 +35,7 @@ class Contender:
     name: str
     knobs: Knobs
     qps: float
+    failed_qps: float
     confirmed: bool
     ending: Ending
     items_per_second: float | None = None
@@ -47,13 +50,21 @@ class Contender:
         if again is None or again.answer is None:
             rate = 0.0 if again is None else min(found.rate_qps, again.rate_qps)
             ending = "failed" if again is None else again.ending
-            return cls(name=name, knobs=found.knobs, qps=rate, confirmed=False, ending=ending)
+            return cls(
+                name=name,
+                knobs=found.knobs,
+                qps=rate,
+                failed_qps=found.failed_qps,
+                confirmed=False,
+                ending=ending,
+            )
         latencies = again.answer.latencies_ms
         p50, p95, p99 = percentiles(latencies)
         return cls(
             name=name,
             knobs=found.knobs,
             qps=again.rate_qps,
+            failed_qps=found.failed_qps,
             confirmed=again.full,
             ending=again.ending,
             items_per_second=again.rate_qps * again.answer.rows / latencies.size,
@@ -69,6 +80,7 @@ class Contender:
             "batch_size": self.knobs.batch_size,
             "offload_threshold": self.knobs.offload_threshold,
             "qps": self.qps,
+            "failed_qps": None if math.isinf(self.failed_qps) else self.failed_qps,
             "confirmed": self.confirmed,
             "ending": self.ending,
             "items_per_second": self.items_per_second,
@@ -120,8 +132,17 @@ class Tuned:
 
     def gain_over(self, name: str) -> float | None:
         """Return the best rate over that of a contender; None where that has none."""
-        other = next(contender for contender in self.contenders if contender.name == name)
+        other = self._contender(name)
         return self.best.qps / other.qps if other.qps > 0 else None
+
+    def least_gain_over(self, name: str) -> float | None:
+        """Return ``gain_over``, where that contender has no rate what it is at least; None: unknown."""
+        other = self._contender(name)
+        rate = other.qps or other.failed_qps
+        return None if math.isinf(rate) else self.best.qps / rate
+
+    def _contender(self, name: str) -> Contender:
+        return next(contender for contender in self.contenders if contender.name == name)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON types; ``gain`` is over the static batch of 25."""
