@@ -26,10 +26,16 @@ def facts() -> dict[str, object]:
 
 
 def _commit() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    """Return the commit, marked where anything but results differs from it."""
+    commit = _git("describe", "--always")
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)benchmarks/results"
     )
-    return described.stdout.strip() or "unknown"
+    return f"{commit}-dirty" if changed else commit or "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _cpu() -> str:
