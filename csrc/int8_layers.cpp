@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hotrow/aligned.h"
 #include "hotrow/isa.h"
 
 namespace hotrow {
@@ -16,8 +17,7 @@ namespace baseline { extern const Int8Kernels int8_kernels; }
 
 namespace {
 
-constexpr int64_t kRows = 48;   // taken through all layers together: their activations stay in the cache
-constexpr int64_t kLine = 64;   // bytes
+constexpr int64_t kRows = 48;  // taken through all layers together: their activations stay in the cache
 
 // AVX-512 without VNNI has no products of four bytes: such processors run the AVX2 loops.
 const Int8Kernels& kernels() {
@@ -29,14 +29,6 @@ const Int8Kernels& kernels() {
     return baseline::int8_kernels;
 }
 
-int64_t rounded(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
-
-template <typename Element>
-Element* aligned(std::vector<Element>& memory) {
-    const auto address = reinterpret_cast<uintptr_t>(memory.data());
-    return memory.data() + (kLine - address % kLine) % kLine / sizeof(Element);
-}
-
 }  // namespace
 
 void Int8Layers::add(int64_t inputs, int64_t outputs, const int8_t* weights, const float* multiplier,
@@ -44,8 +36,8 @@ void Int8Layers::add(int64_t inputs, int64_t outputs, const int8_t* weights, con
     Int8Layer layer;
     layer.inputs = inputs;
     layer.outputs = outputs;
-    layer.groups = rounded(inputs, kGroup) / kGroup;
-    layer.blocks = rounded(outputs, kBlock) / kBlock;
+    layer.groups = rounded_up(inputs, kGroup) / kGroup;
+    layer.blocks = rounded_up(outputs, kBlock) / kBlock;
     layer.relu = relu;
     layer.steps = steps;
     layer.start = start;
@@ -66,7 +58,7 @@ void Int8Layers::add(int64_t inputs, int64_t outputs, const int8_t* weights, con
     layer.weights = to;
     layer.multiplier = aligned(packed.multiplier);
     layer.constant = aligned(packed.constant);
-    stride_ = std::max({stride_, rounded(inputs, kBlock * kGroup), rounded(outputs, kBlock * kGroup)});
+    stride_ = std::max({stride_, rounded_up(inputs, kBlock * kGroup), rounded_up(outputs, kBlock * kGroup)});
     packed_.push_back(std::move(packed));
     layers_.push_back(layer);
 }

@@ -9,5 +9,6 @@ void bind_id_index(nanobind::module_& module);
 void bind_row_bandwidth(nanobind::module_& module);
 void bind_quantize_rows(nanobind::module_& module);
 void bind_interact(nanobind::module_& module);
+void bind_fp32_layers(nanobind::module_& module);
 void bind_int8_layers(nanobind::module_& module);
 void bind_values(nanobind::module_& module);

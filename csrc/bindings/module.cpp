@@ -12,6 +12,7 @@ NB_MODULE(_kernels, module) {
     bind_row_bandwidth(module);
     bind_quantize_rows(module);
     bind_interact(module);
+    bind_fp32_layers(module);
     bind_int8_layers(module);
     bind_values(module);
     module.def("advise_huge_pages", &hotrow::advise_huge_pages, "address"_a, "bytes"_a);

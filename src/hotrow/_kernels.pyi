@@ -156,6 +156,18 @@ def read_random_rows(
 def instruction_set() -> str:
     """Return the variant of the row kernels in use: baseline, avx2 or avx512."""
 
+class Fp32Layers:
+    """Linear layers after one another, packed; see ``hotrow.kernels.fp32_layers``."""
+
+    def __init__(self) -> None:
+        """Make an empty sequence."""
+
+    def add(self, weights: Tensor, bias: Tensor, relu: bool) -> None:
+        """Pack a layer that takes what the one before gives: weights (O, I), bias (O,) float32."""
+
+    def forward(self, x: int, batch: int, out: int, adds: bool, threads: int) -> None:
+        """Map the floats at the address ``x`` to those at ``out``, with ``adds`` begun at what is there."""
+
 class Int8Layers:
     """Linear layers on 8-bit integers, packed; see ``hotrow.kernels.int8_layers``."""
 

@@ -1,107 +1,34 @@
 from __future__ import annotations
 
-import random
-from typing import Any
-
 import pytest
 import torch
-from tests.layers.inference.processors import on_another_processor, skip_unless_it_has_them
-from torch import Tensor
+from torch import nn
 
-from hotrow.layers.inference import linear
-from hotrow.layers.inference.ladder import steps
-from hotrow.layers.inference.linear import MOST_INPUTS_ALONE, PackedLinear
-
-SHAPES = (
-    (1, 3),
-    (13, 512),
-    (367, 256),
-    (256, 1),
-    (MOST_INPUTS_ALONE, 64),
-    (MOST_INPUTS_ALONE + 1, 64),
-    (2560, 33),
-)
-DTYPES = (torch.float32, torch.bfloat16)
-ROWS = 400
+from hotrow.layers.inference import Quantization
+from hotrow.layers.inference.linear import PackedLayers, fp32_layer, packed_linear
+from hotrow.layers.inference.quantized import quantized_layer
 
 
-def problem(inputs: int, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(inputs)
-    x, weight = (torch.randn(n, inputs, generator=generator) for n in (ROWS, outputs))
-    return x, weight / inputs**0.5, torch.randn(outputs, generator=generator)
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("relu", [False, True])
-def test_against_float64(shape: tuple[int, int], dtype: torch.dtype, relu: bool) -> None:
-    x, weight, bias = (tensor.to(dtype) for tensor in problem(*shape))
-    expected = x.double() @ weight.double().t() + bias.double()
-    got = PackedLinear(weight, bias, dtype=dtype, relu=relu)(x[:77])
-    assert got.dtype == dtype
-    expected = expected[:77].relu() if relu else expected[:77]
-    tolerance = 8e-3 if dtype == torch.bfloat16 else 1e-5
-    torch.testing.assert_close(got.double(), expected, rtol=tolerance, atol=tolerance)
-
-
-def require_same_bits(dtypes: tuple[torch.dtype, ...] = DTYPES) -> None:
-    """Compute rows among others, on several numbers of threads."""
-    draw = random.Random(0)
-    sizes = [*range(1, 34), 47, 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 270, 300, 399]
-    for shape in SHAPES:
-        x, weight, bias = problem(*shape)
-        for dtype in dtypes:
-            layer = PackedLinear(weight, bias, dtype=dtype, relu=True)
-            torch.set_num_threads(1)
-            whole = layer(x)
-            for threads in (1, 2, 4):
-                torch.set_num_threads(threads)
-                for size in sizes if threads == 1 else sizes[::7]:
-                    first = draw.randrange(ROWS - size + 1)
-                    part = slice(first, first + size)
-                    assert torch.equal(layer(x[part]), whole[part]), (shape, dtype, threads, size)
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_a_row_has_the_same_bits_among_any_others() -> None:
-    require_same_bits()
-
-
-@pytest.mark.parametrize("instructions", ["AVX512_CORE", "AVX2"])
-def test_likewise_with_other_instructions(instructions: str) -> None:
-    skip_unless_it_has_them(instructions)
-    dtypes = "DTYPES" if instructions == "AVX512_CORE" else "(torch.float32,)"  # bf16 needs AVX-512
-    on_another_processor(instructions, __name__, f"require_same_bits({dtypes})")
-
-
-def test_few_numbers_of_rows_are_computed_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: set[int] = set()
-
-    def note(x: Tensor, *words: object) -> Any:
-        seen.add(x.shape[0])
-        return compute(x, *words)
-
-    compute = linear._linear
-    monkeypatch.setattr(linear, "_linear", note)
-    x, weight, _ = problem(13, 8)
-    layer = PackedLinear(weight, None)
-    for rows in range(1, ROWS + 1):
-        assert layer(x[:rows]).shape == (rows, 8)
-    assert seen == set(steps(ROWS + 16))
-
-
-def test_takes_no_rows_and_rows_that_are_not_side_by_side() -> None:
-    x, weight, _ = problem(13, 8)
-    layer = PackedLinear(weight, None)
-    assert layer(x[:0]).shape == (0, 8)
-    wide = torch.cat([x, x], dim=1)
-    assert torch.equal(layer(wide[:, 13:]), layer(x))
+def test_against_the_layers_of_training() -> None:
+    torch.manual_seed(0)
+    first, second, x = nn.Linear(40, 30), nn.Linear(30, 7, bias=False), torch.randn(50, 40)
+    packed = PackedLayers([fp32_layer(first.weight, first.bias, relu=True), fp32_layer(second.weight, None)])
+    torch.testing.assert_close(packed(x), second(first(x).relu()))
+    assert torch.equal(packed(x.bfloat16()), packed(x.bfloat16().float()))
+    assert repr(packed) == "PackedLayers(40 to 30 to 7, fp32)"
 
 
 def test_later_changes_of_the_weights_do_not_show() -> None:
-    x, weight, bias = problem(13, 8)
-    layer = PackedLinear(weight, bias)
+    weight, bias, x = torch.randn(8, 13), torch.randn(8), torch.randn(3, 13)
+    layer = packed_linear(weight, bias)
     before = layer(x)
     weight.zero_()
     bias.zero_()
     assert torch.equal(layer(x), before)
+
+
+def test_layers_of_two_kinds_are_refused() -> None:
+    linear = nn.Linear(3, 3)
+    int8 = quantized_layer(linear, Quantization(scale=0.1, zero_point=3), relu=False)
+    with pytest.raises(ValueError, match="expected one kind"):
+        PackedLayers([fp32_layer(linear.weight, None), int8])  # type: ignore[arg-type]

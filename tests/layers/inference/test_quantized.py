@@ -6,7 +6,8 @@ from torch import nn
 
 from hotrow.kernels.int8_layers import WEIGHT_LEVELS
 from hotrow.layers.inference import Quantization
-from hotrow.layers.inference.quantized import QuantizedLayers, quantized_layer, quantized_weight
+from hotrow.layers.inference.linear import PackedLayers
+from hotrow.layers.inference.quantized import quantized_layer, quantized_weight
 
 TAKEN = (Quantization(scale=0.031, zero_point=77), Quantization(scale=0.02, zero_point=0))
 
@@ -24,7 +25,7 @@ def rounded(x: torch.Tensor, form: Quantization) -> torch.Tensor:
 def test_against_float64() -> None:
     first, second = layers()
     x = torch.randn(50, 40).clamp(-2.3, 5.4)
-    run = QuantizedLayers(
+    run = PackedLayers(
         [quantized_layer(first, TAKEN[0], relu=True), quantized_layer(second, TAKEN[1], relu=False)]
     )
     y = x.double()

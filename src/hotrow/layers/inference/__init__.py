@@ -1,7 +1,7 @@
 """Layers as they are served: a row gets the same bits whatever the number of rows it is computed with.
 
 ``nn.Linear`` in float32 does not keep that: MKL's products choose their order of summation by the number of
-rows. oneDNN's on packed weights do (``linear``), and cost less. Training keeps the layers of
+rows. Those of packed layers (``linear``, in bf16 ``half``) do, and cost less. Training keeps the layers of
 ``hotrow.layers``; ``for_inference`` puts these in their places.
 """
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from hotrow.kernels.fp32_layers import Fp32Layer
 from hotrow.kernels.int8_layers import Int8Layer
 from hotrow.layers.dice import Dice
 from hotrow.layers.inference.dice import PackedDice
-from hotrow.layers.inference.linear import PackedLinear, padded
+from hotrow.layers.inference.half import HalfLinear, padded
+from hotrow.layers.inference.linear import PackedLayers, fp32_layer
 from hotrow.layers.inference.networks import Networks
-from hotrow.layers.inference.quantized import QuantizedLayers, quantized_layer
+from hotrow.layers.inference.quantized import quantized_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +50,12 @@ class Chain(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(_stages(blocks, networks))
         self._calls = [stage.forward for stage in self.stages]
-        self._is_packed = sum(isinstance(stage, PackedLinear) for stage in self.stages) > 1
+        self._is_half = sum(isinstance(stage, HalfLinear) for stage in self.stages) > 1
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """Map (B, I) to (B, O)."""
         rows = x_BI.shape[0]
-        if self._is_packed:
+        if self._is_half:
             x_BI = padded(x_BI)  # once for all of them
         for call in self._calls:
             x_BI = call(x_BI)
@@ -74,26 +75,34 @@ def blocks_of(layers: nn.Sequential, name: str) -> list[Block]:
 
 
 def _stages(blocks: Sequence[Block], networks: Networks) -> Iterator[nn.Module]:
-    waiting: list[Int8Layer] = []  # int8 layers that will be one call
-    for block, following in zip_longest(blocks, blocks[1:]):
-        taken = networks.inputs.get(block.name)
-        relu = isinstance(block.activation, nn.ReLU)
-        if taken is None:
-            yield _packed(block, networks, relu=relu)
-        else:
-            waiting.append(quantized_layer(block.linear, taken, relu=relu))
-        if waiting and (block.is_bent or following is None or following.name not in networks.inputs):
-            yield QuantizedLayers(waiting)
+    waiting: list[Any] = []  # layers of one kind, that will be one call
+    for block in blocks:
+        layer = _layer(block, networks)
+        if waiting and type(layer) is not type(waiting[0]):
+            yield PackedLayers(waiting)
             waiting = []
+        if isinstance(layer, HalfLinear):
+            yield layer
+        else:
+            waiting.append(layer)
         if block.activation is not None and block.is_bent:
+            if waiting:
+                yield PackedLayers(waiting)
+                waiting = []
             yield _activation(block.activation)
+    if waiting:
+        yield PackedLayers(waiting)
 
 
-def _packed(block: Block, networks: Networks, *, relu: bool) -> PackedLinear:
+def _layer(block: Block, networks: Networks) -> HalfLinear | Fp32Layer | Int8Layer:
+    linear, relu = block.linear, isinstance(block.activation, nn.ReLU)
+    taken = networks.inputs.get(block.name)
+    if taken is not None:
+        return quantized_layer(linear, taken, relu=relu)
     # A single output costs next to nothing, and is mostly a logit.
-    half = networks.precision == "bf16" and block.linear.out_features > 1
-    dtype = torch.bfloat16 if half else torch.float32
-    return PackedLinear(block.linear.weight, block.linear.bias, dtype=dtype, relu=relu)
+    if networks.precision == "bf16" and linear.out_features > 1:
+        return HalfLinear(linear.weight, linear.bias, relu=relu)
+    return fp32_layer(linear.weight, linear.bias, relu=relu)
 
 
 def _activation(activation: nn.Module) -> nn.Module:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TypeVar
 
-import torch
 from torch import nn
 
 from hotrow.errors import BackendUnavailableError
@@ -14,11 +12,12 @@ from hotrow.layers.cross import CrossNetwork
 from hotrow.layers.dice import Dice
 from hotrow.layers.fm import FactorisationMachine
 from hotrow.layers.gru import GRU
+from hotrow.layers.inference import half
 from hotrow.layers.inference.chain import Chain, blocks_of
 from hotrow.layers.inference.dice import PackedDice
 from hotrow.layers.inference.histories import PackedGRU, PackedUnit
 from hotrow.layers.inference.interactions import PackedCompress, PackedCross, PackedLinearTerm, PackedMachine
-from hotrow.layers.inference.linear import PackedLinear
+from hotrow.layers.inference.linear import packed_linear
 from hotrow.layers.inference.networks import Networks, Precision
 from hotrow.layers.linear import LinearTerm
 from hotrow.layers.mlp import MLP
@@ -27,8 +26,6 @@ from hotrow.layers.wukong import LinearCompress
 Model = TypeVar("Model", bound=nn.Module)
 
 FP32 = Networks()
-
-_log = logging.getLogger(__name__)
 
 
 def for_inference(model: Model, networks: Networks = FP32) -> Model:
@@ -43,28 +40,20 @@ def for_inference(model: Model, networks: Networks = FP32) -> Model:
         networks: in which numbers ``MLP`` and ``CrossNetwork`` are computed; all else is float32.
 
     Raises:
-        BackendUnavailableError: the networks are not fp32, and cannot be computed so here.
+        BackendUnavailableError: the networks are bf16, and cannot be computed so here.
         ValueError: a weight of an int8 layer is not a finite number.
     """
-    if can_compute(networks.precision):
-        _replace_children(model, "", networks)
-    elif networks.precision != "fp32":
+    if not can_compute(networks.precision):
         raise BackendUnavailableError(
             f"networks in {networks.precision}: this processor, or this torch, has no oneDNN kernels for it"
         )
-    else:
-        _log.warning(
-            "this torch was built without oneDNN: networks keep the layers of training, "
-            "and the last bits of a score depend on the rows beside it"
-        )
+    _replace_children(model, "", networks)
     return model
 
 
 def can_compute(precision: Precision) -> bool:
     """Return whether networks can be computed so on this processor: bf16 needs AVX-512 or newer."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    return precision != "bf16" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return precision != "bf16" or half.is_available()
 
 
 def _replace_children(module: nn.Module, prefix: str, networks: Networks) -> None:
@@ -97,5 +86,5 @@ def _served(module: nn.Module, name: str, networks: Networks) -> nn.Module | Non
         case Dice():
             return PackedDice(module)
         case nn.Linear():
-            return PackedLinear(module.weight, module.bias)
+            return packed_linear(module.weight, module.bias)
     return None

@@ -10,12 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hotrow.kernels.fp32_layers import Fp32Layers
 from hotrow.layers._gru_loops import times
-from hotrow.layers.attention import CHUNK, ActivationUnit
+from hotrow.layers.attention import ActivationUnit
 from hotrow.layers.gru import GRU
-from hotrow.layers.inference.linear import PackedLinear
+from hotrow.layers.inference.linear import fp32_layer, packed_linear
 from hotrow.layers.jagged import Segments
 from hotrow.layers.packing import Packing
+
+CHUNK = 8192
+"""Steps that are scored at a time: what they need stays in the cache, and in memory that is at hand."""
 
 
 class PackedUnit(nn.Module):
@@ -31,8 +35,10 @@ class PackedUnit(nn.Module):
         key, query = source.parts[:2]
         of_key, of_query, of_difference, of_product = torch.split(source.first.weight, source.parts, dim=1)
         of_key = of_key + F.pad(of_difference, (0, key - query))
-        self.of_query = PackedLinear(of_query - of_difference, source.first.bias)
-        self.of_step = PackedLinear(torch.cat([of_key, of_product], dim=1), None)
+        self.of_query = packed_linear(of_query - of_difference, source.first.bias)
+        self._of_key, self._of_product = (
+            Fp32Layers([fp32_layer(part, None)]) for part in (of_key, of_product)
+        )
         self.rest = rest
         self._query = query
 
@@ -42,8 +48,8 @@ class PackedUnit(nn.Module):
         parts = []
         for key_CK, rows_C in zip(torch.split(key_LK, CHUNK), torch.split(segments.rows, CHUNK), strict=True):
             product_CQ = query_BQ.index_select(0, rows_C).mul_(key_CK[:, : self._query])
-            x_CH = self.of_step.forward(torch.cat([key_CK, product_CQ], dim=1))
-            parts.append(self.rest(x_CH.add_(rows_BH.index_select(0, rows_C))).squeeze(1))
+            x_CH = self._of_key.add_to(rows_BH.index_select(0, rows_C), key_CK)
+            parts.append(self.rest(self._of_product.add_to(x_CH, product_CQ)).squeeze(1))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -56,8 +62,8 @@ class PackedGRU(nn.Module):
         # Of reset and update the negative, so that the sigmoid is 1 / (1 + exp(x)): see ``sigmoid``.
         signs = torch.ones(3 * self._hidden)
         signs[: 2 * self._hidden] = -1.0
-        self.of_input = PackedLinear(source.of_input * signs[:, None], source.bias * signs)
-        self.of_state = PackedLinear(source.of_state * signs[:, None], None)
+        self.of_input = packed_linear(source.of_input * signs[:, None], source.bias * signs)
+        self.of_state = packed_linear(source.of_state * signs[:, None], None)
 
     def forward(self, x_PI: Tensor, packing: Packing, scale_P: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the states of all packed steps, (P, H), and each row's last one, (B, H)."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hotrow.layers.cross import CrossNetwork
 from hotrow.layers.fm import FactorisationMachine
 from hotrow.layers.inference.chain import Block, Chain, blocks_of
-from hotrow.layers.inference.linear import PackedLinear
+from hotrow.layers.inference.linear import PackedLayers, packed_linear
 from hotrow.layers.inference.networks import Networks
 from hotrow.layers.linear import LinearTerm
 from hotrow.layers.wukong import LinearCompress
@@ -64,9 +64,9 @@ class PackedMachine(nn.Module):
 
     def __init__(self, source: FactorisationMachine) -> None:
         super().__init__()
-        self.project: PackedLinear | None = None
+        self.project: PackedLayers | None = None
         if source.vectors is not None:
-            self.project = PackedLinear(source.vectors.t(), None)
+            self.project = packed_linear(source.vectors.t(), None)
             self._squares_N = source.vectors.detach().square().sum(dim=1)
 
     def forward(self, x_BFD: Tensor, dense_BN: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class PackedCompress(nn.Module):
     def __init__(self, source: LinearCompress) -> None:
         super().__init__()
         self.outputs = source.outputs
-        self.mix = PackedLinear(source.weight, None)
+        self.mix = packed_linear(source.weight, None)
 
     def forward(self, x_BVD: Tensor) -> Sequence[Tensor]:
         """Map (B, V, D) to (B, outputs, D) for each recombination."""

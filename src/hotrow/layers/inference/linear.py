@@ -1,67 +1,60 @@
-"""Linear layers on oneDNN's packed weights.
-
-What keeps a row's bits is that oneDNN chooses its blocks of inputs, and with them the order of summation, by
-the weights, which are packed once; rows only choose how many are taken side by side. This is how its kernels
-work (oneDNN 3.12 as in torch 2.13), not something that it promises. Of all shapes tried there was one
-exception: a row alone, of more than 1024 inputs, is summed in one go instead of in blocks, so such a row is
-computed twice (``tests/layers/inference/test_linear.py``).
+"""Linear layers on weights that are packed once, several of them in one call.
 
 Shapes: B rows, I inputs, O outputs.
 """
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from hotrow.layers.inference.ladder import step_above
-
-MOST_INPUTS_ALONE = 1024
-"""A single row of more inputs is computed as two."""
-
-_pack = torch.ops.mkldnn._reorder_linear_weight
-_linear = torch.ops.mkldnn._linear_pointwise.default
+from hotrow.kernels.fp32_layers import Fp32Layer, Fp32Layers
+from hotrow.kernels.int8_layers import Int8Layer, Int8Layers
 
 
-def padded(x_BI: Tensor) -> Tensor:
-    """Return rows with as many rows of zeros behind them as the next step of the ladder has more."""
-    rows = x_BI.shape[0]
-    more = step_above(rows) - rows
-    return nn.functional.pad(x_BI, (0, 0, 0, more)) if more else x_BI
+class PackedLayers(nn.Module):
+    """Linear layers after one another, with or without ReLU; for inference on a CPU.
+
+    Args:
+        layers: at least one, all of the same kind.
+    """
+
+    def __init__(self, layers: Sequence[Fp32Layer] | Sequence[Int8Layer]) -> None:
+        super().__init__()
+        int8 = [layer for layer in layers if isinstance(layer, Int8Layer)]
+        fp32 = [layer for layer in layers if isinstance(layer, Fp32Layer)]
+        if int8 and fp32:
+            raise ValueError("layers: got fp32 and int8 ones, expected one kind")
+        self._call = Int8Layers(int8) if int8 else Fp32Layers(fp32)
+        self._sizes = [layers[0].weights.shape[1], *(layer.weights.shape[0] for layer in layers)]
+        self._kind = "int8" if int8 else "fp32"
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        """Map (B, I of the first) of any floating dtype to (B, O of the last) float32."""
+        return self._call(x_BI.float())
+
+    def extra_repr(self) -> str:
+        """Return what ``print`` shows."""
+        return f"{' to '.join(map(str, self._sizes))}, {self._kind}"
 
 
-class PackedLinear(nn.Module):
-    """x -> W x + b, or relu(W x + b); for inference on a CPU.
+def fp32_layer(weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Fp32Layer:
+    """Return x -> W x + b, or relu(W x + b).
 
     Args:
         weight: W, (O, I).
         bias: b, (O,), or None.
-        dtype: float32, or bfloat16, whose sums are in float32.
         relu: whether ReLU follows.
     """
+    weights = weight.detach().float()
+    return Fp32Layer(
+        weights=weights,
+        bias=weights.new_zeros(len(weights)) if bias is None else bias.detach().float(),
+        relu=relu,
+    )
 
-    def __init__(
-        self, weight: Tensor, bias: Tensor | None, *, dtype: torch.dtype = torch.float32, relu: bool = False
-    ) -> None:
-        super().__init__()
-        self.outputs, self.inputs = weight.shape
-        self.dtype = dtype
-        self._weight = _pack(weight.detach().to(dtype).contiguous(), None)
-        self._bias = None if bias is None else bias.detach().to(dtype, copy=True)
-        self._then = "relu" if relu else "none"
-        self._not_alone = self.inputs > MOST_INPUTS_ALONE
 
-    def forward(self, x_BI: Tensor) -> Tensor:
-        """Map (B, I) of any floating dtype to (B, O) of the layer's."""
-        if x_BI.dtype != self.dtype:
-            x_BI = x_BI.to(self.dtype)
-        if self._not_alone and x_BI.shape[0] == 1:
-            twice: Tensor = _linear(x_BI.expand(2, -1), self._weight, self._bias, self._then, [], "")
-            return twice[:1]
-        rows = x_BI.shape[0]
-        out: Tensor = _linear(padded(x_BI), self._weight, self._bias, self._then, [], "")
-        return out if out.shape[0] == rows else out[:rows]
-
-    def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
-        return f"{self.inputs}, {self.outputs}, {self.dtype}, then={self._then}"
+def packed_linear(weight: Tensor, bias: Tensor | None) -> PackedLayers:
+    """Return x -> W x + b alone."""
+    return PackedLayers([fp32_layer(weight, bias)])

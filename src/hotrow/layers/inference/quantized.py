@@ -11,34 +11,11 @@ Shapes: B rows, I inputs, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from hotrow.kernels.int8_layers import WEIGHT_LEVELS, Int8Layer, Int8Layers
+from hotrow.kernels.int8_layers import WEIGHT_LEVELS, Int8Layer
 from hotrow.layers.inference.networks import Quantization
-
-
-class QuantizedLayers(nn.Module):
-    """Linear layers after one another, with or without ReLU, in one call; for inference on a CPU.
-
-    Args:
-        layers: at least one.
-    """
-
-    def __init__(self, layers: Sequence[Int8Layer]) -> None:
-        super().__init__()
-        self._call = Int8Layers(layers)
-        self._sizes = [layers[0].weights.shape[1], *(layer.weights.shape[0] for layer in layers)]
-
-    def forward(self, x_BI: Tensor) -> Tensor:
-        """Map (B, I of the first) of any floating dtype to (B, O of the last) float32."""
-        return self._call(x_BI.float())
-
-    def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
-        return " to ".join(map(str, self._sizes))
 
 
 def quantized_layer(linear: nn.Linear, taken: Quantization, *, relu: bool) -> Int8Layer:
