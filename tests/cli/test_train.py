@@ -116,8 +116,14 @@ def test_resuming_a_finished_run_says_so(tmp_path: Path, data: Path, hotrow: Hot
     assert "finished before; nothing was trained" in err
 
 
-def test_ctrl_c_exits_130_and_says_how_to_go_on(
-    tmp_path: Path, data: Path, hotrow: Hotrow, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_how_to_go_on(
+    tmp_path: Path,
+    data: Path,
+    hotrow: Hotrow,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    expected: int,
 ) -> None:
     step = Trainer._step
     steps: list[int] = []
@@ -126,12 +132,12 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(
         step(self, batch)
         steps.append(1)
         if len(steps) == 5:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     monkeypatch.setattr(Trainer, "_step", press)
     run = tmp_path / "run"
     status, out, err = hotrow("train", data, "--out", run, *QUICK)
-    assert (status, out) == (130, "")
+    assert (status, out) == (expected, "")
     assert f"hotrow train {data} --out {run} --resume" in err
     assert "Traceback" not in err
     monkeypatch.undo()

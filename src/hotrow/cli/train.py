@@ -71,7 +71,7 @@ def train(
             show_progress=True,
             command=sys.argv,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if RunFolder(out).is_run:
             words = ["hotrow", "train", str(dataset), "--out", str(out), "--resume"]
             sys.stderr.write(f"the run is kept; go on with it: {shlex.join(words)}\n")

@@ -15,7 +15,7 @@ import torch
 from hotrow.data.loader import Loader
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import DivergedError
-from hotrow.interrupt import Interrupt, StopRequestedError
+from hotrow.interrupt import Interrupt, StopRequestedError, stop
 from hotrow.models import RankingModel
 from hotrow.train.calendar import Calendar
 from hotrow.train.config import TrainConfig
@@ -99,15 +99,16 @@ class Trainer:
         Raises:
             DivergedError: loss or weights are no longer finite numbers.
             KeyboardInterrupt: Ctrl-C was pressed; a checkpoint of this very step was written.
+            SystemExit: SIGTERM came; likewise.
         """
         try:
             self._catch_up(interrupt)
             while not self.is_finished:
                 self.run_epoch(interrupt)
-        except StopRequestedError:
+        except StopRequestedError as request:
             if self.learner.progress.step != self._saved_step:
                 self._checkpoint()
-            raise KeyboardInterrupt from None
+            raise stop(request.number) from None
 
     @property
     def is_finished(self) -> bool:

@@ -49,8 +49,8 @@ def train_model(
 ) -> TrainReport:
     """Train a model and export it to ``out/model``.
 
-    The global random generators of torch, numpy and Python are seeded. Ctrl-C, where it would raise
-    KeyboardInterrupt, waits for the current step and writes a checkpoint first.
+    The global random generators of torch, numpy and Python are seeded. Ctrl-C and SIGTERM, where Python
+    itself handles them, wait for the current step and write a checkpoint first.
 
     Args:
         dataset: the prepared data set.
@@ -73,6 +73,7 @@ def train_model(
         DataError: the training split is empty, or a shard cannot be read.
         StorageError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C was pressed.
+        SystemExit: SIGTERM came; the status is 143.
     """
     _require_fit(dataset, recipe)
     folder = RunFolder(out)
@@ -104,9 +105,9 @@ def train_model(
                 save=lambda: store.save(learner, {_LENGTH: recorder.flush()}),
                 listener=recorder,
             )
-            with deferred_interrupt() as interrupt:
+            with deferred_interrupt(terminate=True) as interrupt:
                 trainer.run(interrupt)
-            return finish(trainer, recipe, dataset, folder, store, recorder)
+                return finish(trainer, recipe, dataset, folder, store, recorder, interrupt)
 
 
 def _require_fit(dataset: Dataset, recipe: Recipe) -> None:
