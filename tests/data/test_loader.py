@@ -209,6 +209,30 @@ def test_lists_labels_and_groups_stay_with_their_rows(
     assert list_rows(later, 3) == shuffled[2 * batch_size :]
 
 
+@pytest.mark.parametrize("batch_size", [7, 64, 800])
+@pytest.mark.parametrize("kept", [[0], [799], [3, 499, 500, 501, 640], list(range(0, 800, 3))])
+def test_only_selected_rows_take_part(
+    tmp_path: Path, write_dataset: WriteDataset, batch_size: int, kept: list[int]
+) -> None:
+    schema = list_schema(weighted=(False, True, False))
+    dataset = Dataset.open(write_dataset(tmp_path / "d", schema=schema))
+    every = stored_rows(dataset)
+    stored, selection = [every[row] for row in kept], np.array(kept)
+    loader = Loader(dataset, "train", LoaderConfig(batch_size=batch_size), selection=selection)
+    assert (loader.rows, loader.batches) == (len(kept), -(-len(kept) // batch_size))
+    assert list_rows(_all(loader), 3) == stored
+    config = replace(SMALL, batch_size=batch_size, block_rows=33)
+    shuffled = list_rows(_all(Loader(dataset, "train", config, selection=selection), 1), 3)
+    assert sorted(shuffled) == sorted(stored)
+    later = _all(Loader(dataset, "train", config, selection=selection), 1, start=2)
+    assert list_rows(later, 3) == shuffled[2 * batch_size :]
+
+
+def test_a_selection_of_all_rows_is_none(dataset: Dataset) -> None:
+    selected = Loader(dataset, "train", SMALL, selection=np.arange(800))
+    assert _rows(_all(selected, 2)) == _rows(_all(Loader(dataset, "train", SMALL), 2))
+
+
 def test_data_without_lists_has_none(dataset: Dataset) -> None:
     batch = _all(Loader(dataset, "train", SMALL))[0]
     assert batch.lists is None

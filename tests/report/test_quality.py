@@ -69,3 +69,11 @@ def test_without_them_nothing_is_said_of_them(write_run: WriteRun) -> None:
     assert "Rankings" not in page
     assert "Tasks" not in page
     assert "Auxiliary" not in page
+
+
+def test_a_correction_is_told(write_run: WriteRun) -> None:
+    folder = write_run()
+    assert "odds are multiplied" not in _page(folder)
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"corrected_odds": [0.1, 1.0]}))
+    assert "odds are multiplied by 0.1, 1." in _page(folder)

@@ -111,6 +111,8 @@ def _text(report: TrainReport) -> str:
         "epochs": report.epochs,
         "exported step": report.best_step,
     }
+    if report.corrected_odds:
+        rows["odds corrected by"] = ", ".join(f"{odds:.6g}" for odds in report.corrected_odds)
     for split, metrics in (("validation", report.validation), ("test", report.test)):
         if metrics is not None:
             rows |= {f"{split} AUC": metrics.auc, f"{split} NE": metrics.ne}

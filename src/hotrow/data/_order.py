@@ -4,7 +4,7 @@ Shuffled order is two-level, so that a data set larger than memory is read in pi
 40 KiB instead of single rows: the split is cut into blocks of consecutive rows, the blocks are
 permuted over the whole split, and the rows of each window of successive permuted blocks are
 permuted among themselves. The order is a pure function of (seed, epoch), and any position in it is
-reached without visiting what comes before.
+reached without visiting what comes before. Where only some rows take part, blocks are made of these.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hotrow.data._slices import join_runs
-from hotrow.data.dataset import copy_rows, fixed_columns
+from hotrow.data.dataset import copy_rows, fixed_columns, take_rows
 from hotrow.data.raw import EncodedBlock, EncodedList
 
 
 class Order(Protocol):
-    """A visiting order of all rows of a split."""
+    """A visiting order of the rows of a split that take part."""
 
     def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
         """Write the rows at ``position`` and after it in this order into all of ``out``.
@@ -35,15 +36,20 @@ class Sequential:
 
     Args:
         shards: the split's shards.
+        selection: numbers of the rows that take part, ascending; None for all.
     """
 
-    def __init__(self, shards: Sequence[EncodedBlock]) -> None:
+    def __init__(self, shards: Sequence[EncodedBlock], selection: NDArray[np.int64] | None = None) -> None:
         self._shards = shards
         self._starts = _starts(shards)
+        self._selection = selection
 
     def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
         """Write the rows at ``position`` and after it into all of ``out``; return their list features."""
-        return copy_rows(self._shards, self._starts, position, out)
+        if self._selection is None:
+            return copy_rows(self._shards, self._starts, position, out)
+        rows = self._selection[position : position + len(out)]
+        return take_rows(self._shards, self._starts, rows, out)
 
 
 class Shuffled:
@@ -51,11 +57,12 @@ class Shuffled:
 
     Args:
         shards: the split's shards.
-        rows: how many rows of the split take part: the first ones.
+        rows: how many rows of the split, or of the selection, take part: the first ones.
         block_rows: rows of a block; the last block may have fewer.
         window_blocks: blocks of a window, which is what is held in memory.
         seed: with ``epoch``, decides the order.
         epoch: counts from 0.
+        selection: numbers of the rows that take part, ascending; None for all.
     """
 
     def __init__(
@@ -67,9 +74,10 @@ class Shuffled:
         window_blocks: int,
         seed: int,
         epoch: int,
+        selection: NDArray[np.int64] | None = None,
     ) -> None:
         self._shards = shards
-        self._starts = _starts(shards)
+        self._stored = Sequential(shards, selection)
         self._block_rows = block_rows
         self._window_blocks = window_blocks
         self._entropy = (seed, epoch)
@@ -114,7 +122,7 @@ class Shuffled:
         runs: list[tuple[EncodedList, ...]] = []
         for block, size in zip(self._blocks[here].tolist(), self._sizes[here].tolist(), strict=True):
             target = _slice(self._window, done, done + size)
-            runs += copy_rows(self._shards, self._starts, block * self._block_rows, target)
+            runs += self._stored.fill(block * self._block_rows, target)
             done += size
         self._lists = tuple(join_runs(parts) for parts in zip(*runs, strict=True))
         self._permutation = np.random.default_rng((*self._entropy, window)).permutation(rows)

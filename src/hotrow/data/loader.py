@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hotrow.data._intact import require_intact
 from hotrow.data._order import Order, Sequential, Shuffled
@@ -77,6 +79,7 @@ class Loader:
         dataset: a prepared data set.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         config: batch size and order.
+        selection: numbers of the rows of the split that take part, ascending; None for all.
         expansion: adds rows to every batch, which is then ``expansion.factor`` times as large; in the
             background thread. ``rows`` and ``config.batch_size`` count the rows that are stored.
 
@@ -94,15 +97,17 @@ class Loader:
         split: str,
         config: LoaderConfig | None = None,
         *,
+        selection: NDArray[np.int64] | None = None,
         expansion: Expansion | None = None,
     ) -> None:
         self.config = config or LoaderConfig()
         self._expansion = expansion
+        self._selection = selection
         self._shards = dataset.shards(split)
         self._schema = dataset.schema
         self._place = dataset.path / split
         self.labels = dataset.schema.labels
-        available = dataset.rows(split)
+        available = dataset.rows(split) if selection is None else len(selection)
         self.available = min(available, self.config.max_rows or available)
 
     @property
@@ -113,7 +118,7 @@ class Loader:
 
     @property
     def rows(self) -> int:
-        """Rows of the split visited in an epoch."""
+        """Rows visited in an epoch."""
         if self.config.drop_last:
             return self.batches * self.config.batch_size
         return self.available
@@ -168,7 +173,7 @@ class Loader:
 
     def _order(self, epoch: int) -> Order:
         if not self.config.shuffle:
-            return Sequential(self._shards)
+            return Sequential(self._shards, self._selection)
         return Shuffled(
             self._shards,
             rows=self.available,
@@ -176,4 +181,5 @@ class Loader:
             window_blocks=self.config.window_blocks,
             seed=self.config.seed,
             epoch=epoch,
+            selection=self._selection,
         )

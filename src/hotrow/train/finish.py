@@ -52,6 +52,7 @@ def finish(
         seconds=progress.seconds,
         best_step=best_step,
         stopped_early=progress.step < trainer.calendar.total,
+        corrected_odds=trainer.correction.odds,
     )
     listener.on_finish(trainer.moment(), report)
     result = report.to_mapping()
@@ -63,6 +64,7 @@ def finish(
         schema=dataset.schema,
         vocab_folder=dataset.vocab_folder,
         metrics={name: result[name] for name in ("validation", "test")},
+        correction=trainer.correction,
         overwrite=True,
     )
     with atomic_file(folder.result) as partial:
@@ -77,5 +79,9 @@ def _judge(trainer: Trainer, dataset: Dataset, split: str, interrupt: Interrupt)
     if not loader.rows:
         return None
     return evaluate(
-        trainer.learner.model, loader, at=(config.at,), on_batch=lambda rows: interrupt.check()
+        trainer.learner.model,
+        loader,
+        at=(config.at,),
+        correction=trainer.correction,
+        on_batch=lambda rows: interrupt.check(),
     )

@@ -16,7 +16,7 @@ from hotrow.data.loader import Loader
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import DivergedError
 from hotrow.interrupt import Interrupt, StopRequestedError, stop
-from hotrow.models import RankingModel
+from hotrow.models import Correction, RankingModel
 from hotrow.train.calendar import Calendar
 from hotrow.train.config import TrainConfig
 from hotrow.train.events import Listener, Moment, TaskFigures, TrainFigures
@@ -63,6 +63,7 @@ class Trainer:
         validation: of the validation split, or None for none.
         save: writes a checkpoint of the learner as it is.
         listener: is told what happens.
+        correction: what makes the probabilities of the model's logits those of the data; None for nothing.
 
     Raises:
         ConfigError: the data set has no label for one of the model's tasks, or tasks and weights differ
@@ -78,9 +79,11 @@ class Trainer:
         validation: Loader | None,
         save: Callable[[], None],
         listener: Listener,
+        correction: Correction | None = None,
     ) -> None:
         self.learner = learner
         self.config = config
+        self.correction = correction or Correction()
         self.calendar = Calendar(steps_per_epoch=training.batches, epochs=config.epochs)
         self._training = training
         self._validation = validation
@@ -88,7 +91,7 @@ class Trainer:
         self._listener = listener
         self._saved_step = learner.progress.step
         self._labels = task_labels(learner.model.tasks, training.labels)
-        self._loss = TaskLoss(self._labels.names, config.task_weights)
+        self._loss = TaskLoss(self._labels.names, config.task_weights, config.label_weights)
         # The rows left over at the end of an epoch make a smaller batch; divided by the usual size,
         # each of its rows weighs as much as any other row.
         self._nominal_rows = min(config.batch_size, training.rows) * training.factor
@@ -214,7 +217,9 @@ class Trainer:
     def _validate(self, loader: Loader, interrupt: Interrupt) -> None:
         config = self.config.validation
         try:
-            metrics = validate(self.learner.model, loader, config, lambda rows: interrupt.check())
+            metrics = validate(
+                self.learner.model, loader, config, lambda rows: interrupt.check(), self.correction
+            )
         except DivergedError as error:
             raise DivergedError(f"step {self.learner.progress.step}: validation: {error}") from error
         self.learner.progress.add_validation(validation_value(metrics, config), config)

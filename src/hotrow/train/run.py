@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
-from hotrow.data.loader import Loader, LoaderConfig
-from hotrow.data.sampling import NegativeSampling, require_negatives
+from hotrow.data.sampling import require_negatives
 from hotrow.embedding import EmbeddingTables
-from hotrow.errors import CheckpointError, DataError
+from hotrow.errors import CheckpointError, ConfigError, DataError
 from hotrow.files import storage_errors
 from hotrow.interrupt import deferred_interrupt
 from hotrow.models import build_model
@@ -18,6 +17,7 @@ from hotrow.train._random import seed_everything
 from hotrow.train.checkpoint import read_checkpoint, read_notes
 from hotrow.train.events import Listener
 from hotrow.train.finish import finish
+from hotrow.train.loaders import make_loaders
 from hotrow.train.loop import Learner, Trainer
 from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import build_optimizer
@@ -81,14 +81,14 @@ def train_model(
         folder.require_same(recipe, dataset)
         if folder.is_finished:
             return folder.read_report()
-    training, validation = _loaders(dataset, recipe)
+    loaders = make_loaders(dataset, recipe)
     if not resume:
         folder.start(recipe, dataset, command=command, overwrite=overwrite)
     with storage_errors(folder.path), folder.sole_writer():
         learner = build_learner(recipe)
         store = CheckpointStore(folder.checkpoints, recipe.train.checkpoints)
         length = _go_back(learner, store, folder) if resume else 0
-        total = training.rows * training.factor * recipe.train.epochs
+        total = loaders.training.rows * loaders.training.factor * recipe.train.epochs
         with recording(
             folder,
             learner.progress,
@@ -100,9 +100,10 @@ def train_model(
             trainer = Trainer(
                 learner,
                 recipe.train,
-                training=training,
-                validation=validation,
+                training=loaders.training,
+                validation=loaders.validation,
                 save=lambda: store.save(learner, {_LENGTH: recorder.flush()}),
+                correction=loaders.correction,
                 listener=recorder,
             )
             with deferred_interrupt(terminate=True) as interrupt:
@@ -114,9 +115,14 @@ def _require_fit(dataset: Dataset, recipe: Recipe) -> None:
     """Check that a data set has what a recipe needs, before a folder is made."""
     if dataset.rows("train") == 0:
         raise DataError(dataset.path / SCHEMA_FILE, "split train has no rows to train on")
-    TaskLoss(task_labels(recipe.model.tasks, dataset.schema.labels).names, recipe.train.task_weights)
+    tasks = task_labels(recipe.model.tasks, dataset.schema.labels).names
+    TaskLoss(tasks, recipe.train.task_weights, recipe.train.label_weights)
     require_metric(recipe.train.validation, dataset.schema)
     require_negatives(dataset, recipe.train.sampling)
+    share = recipe.train.sampling.keep_negatives
+    if share < 1 and len(tasks) > 1:
+        expected = f"1: what is a negative of {tasks[0]} may be a positive of {tasks[1]}"
+        raise ConfigError("sampling.keep_negatives", share, expected)
 
 
 def build_learner(recipe: Recipe) -> Learner:
@@ -135,24 +141,6 @@ def build_learner(recipe: Recipe) -> Learner:
         window=Window(),
         progress=RunProgress(),
     )
-
-
-def _loaders(dataset: Dataset, recipe: Recipe) -> tuple[Loader, Loader | None]:
-    config = recipe.train
-    training = Loader(
-        dataset,
-        "train",
-        LoaderConfig(batch_size=config.batch_size, shuffle=True, seed=config.seed),
-        expansion=NegativeSampling(dataset, config.sampling, seed=config.seed)
-        if config.sampling.negatives
-        else None,
-    )
-    validation = Loader(
-        dataset,
-        "valid",
-        LoaderConfig(batch_size=config.validation.batch_size, max_rows=config.validation.max_rows),
-    )
-    return training, validation if validation.rows else None
 
 
 def _go_back(learner: Learner, store: CheckpointStore, folder: RunFolder) -> int:

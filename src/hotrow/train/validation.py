@@ -8,7 +8,7 @@ from hotrow.data.loader import Loader
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError
 from hotrow.metrics import Evaluation
-from hotrow.models import RankingModel
+from hotrow.models import Correction, RankingModel
 from hotrow.train.config import ValidationConfig
 from hotrow.train.evaluation import evaluate
 
@@ -28,10 +28,14 @@ def require_metric(config: ValidationConfig, schema: Schema) -> None:
 
 
 def validate(
-    model: RankingModel, loader: Loader, config: ValidationConfig, on_batch: Callable[[int], None]
+    model: RankingModel,
+    loader: Loader,
+    config: ValidationConfig,
+    on_batch: Callable[[int], None],
+    correction: Correction,
 ) -> Evaluation:
     """Return the metrics of the validation rows; see ``evaluate``."""
-    return evaluate(model, loader, at=(config.at,), on_batch=on_batch)
+    return evaluate(model, loader, at=(config.at,), correction=correction, on_batch=on_batch)
 
 
 def validation_value(metrics: Evaluation, config: ValidationConfig) -> float:
