@@ -21,6 +21,8 @@ def test_it_survives_json() -> None:
         ("batch_size", "many"),
         ("seed", "-1"),
         ("log_every", "0"),
+        ("accumulate", "0"),
+        ("accumulate", "2049"),
         ("dense.lr", "-1"),
         ("dense.lr", "nan"),
         ("dense.kind", "lion"),

@@ -164,6 +164,8 @@ class TrainConfig:
         epochs: passes over the training split.
         batch_size: B, rows of the training split, to which ``sampling`` adds its own. An epoch's last
             batch has what rows are left over; it weighs accordingly.
+        accumulate: pieces that a batch is computed in, one after another, their gradients added up: the
+            networks need the memory of a piece, and the step is that of the batch.
         seed: of the initial weights and of the order of the rows.
         strategy: where tables and networks are: ``cpu``, both in the host's memory.
         precision: of the networks' arithmetic.
@@ -181,6 +183,7 @@ class TrainConfig:
 
     epochs: int = 1
     batch_size: int = 2048
+    accumulate: int = 1
     seed: int = 0
     strategy: Strategy = "cpu"
     precision: Precision = "fp32"
@@ -197,6 +200,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
         _at_least("batch_size", self.batch_size, 1)
+        _at_least("accumulate", self.accumulate, 1)
+        if self.accumulate > self.batch_size:
+            raise ConfigError("accumulate", self.accumulate, f"at most the batch_size, {self.batch_size}")
         _at_least("log_every", self.log_every, 1)
         for weight in self.task_weights:
             _at_least("task_weights", weight, 0)

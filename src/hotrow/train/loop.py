@@ -22,6 +22,7 @@ from hotrow.train.config import TrainConfig
 from hotrow.train.events import Listener, Moment, TaskFigures, TrainFigures
 from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import set_learning_rate
+from hotrow.train.pieces import pieces
 from hotrow.train.progress import RunProgress
 from hotrow.train.schedule import rate_multiplier
 from hotrow.train.tasks import task_labels
@@ -148,10 +149,23 @@ class Trainer:
                     return
 
     def _step(self, batch: Batch) -> None:
-        learner = self.learner
+        learner, count = self.learner, self.config.accumulate
         self._set_rates()
+        if count == 1:
+            self._learn(batch)
+        else:
+            with learner.embeddings.accumulating():
+                for piece in pieces(batch, count):
+                    self._learn(piece)
+        if self.config.dense.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(learner.dense_parameters(), self.config.dense.clip_norm)
+        learner.optimizer.step()
+        learner.optimizer.zero_grad()
+
+    def _learn(self, batch: Batch) -> None:
+        """Judge rows, and add their gradients to those of the step."""
         labels = self._labels.of(batch)
-        logits, aux = learner.model.training_output(batch)
+        logits, aux = self.learner.model.training_output(batch)
         loss, losses_K = self._loss(logits, labels)
         losses = Losses(
             total=loss.item(),
@@ -161,11 +175,7 @@ class Trainer:
         self._require_finite(losses)
         objective = loss if aux is None else loss + aux
         (objective / self._nominal_rows).backward()  # type: ignore[no-untyped-call]
-        if self.config.dense.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(learner.dense_parameters(), self.config.dense.clip_norm)
-        learner.optimizer.step()
-        learner.optimizer.zero_grad()
-        learner.window.add(losses, logits.detach(), labels)
+        self.learner.window.add(losses, logits.detach(), labels)
 
     def _require_finite(self, losses: Losses) -> None:
         for name, value in (("loss", losses.total), ("auxiliary loss", losses.aux)):
