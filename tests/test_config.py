@@ -34,6 +34,10 @@ def test_round_trips_through_json_types() -> None:
     assert from_mapping(Outer, to_mapping(config)) == config
 
 
+def test_defaults_of_what_was_read_are_written() -> None:
+    assert to_mapping(from_mapping(Outer, {"inner": {}})) == to_mapping(Outer())
+
+
 def test_overrides_nested_fields_from_text() -> None:
     settings = parse_settings(
         ["steps=7", "inner.lr = 0.25", "inner.widths=[16,8]", "shuffle=false", "limit=9"]

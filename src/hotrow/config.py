@@ -22,7 +22,9 @@ _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 
 def to_mapping(config: object) -> dict[str, Any]:
     """Return a configuration as plain JSON types."""
-    mapping: dict[str, Any] = msgspec.to_builtins(config)
+    # msgspec leaves out the fields of a dataclass that it has made itself and that have their defaults.
+    is_instance = dataclasses.is_dataclass(config) and not isinstance(config, type)
+    mapping: dict[str, Any] = msgspec.to_builtins(dataclasses.asdict(config) if is_instance else config)
     return mapping
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from hotrow.config import from_mapping
-from hotrow.data.dataset import Dataset
+from hotrow.data.dataset import SCHEMA_FILE, SPLITS, Dataset
+from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, DataError, MissingFileError, OutputExistsError, UserError
 from hotrow.files import atomic_file, read_json, storage_errors, write_json
 from hotrow.train.recipe import Recipe
@@ -106,6 +107,8 @@ class RunFolder:
                 "path": str(dataset.path.absolute()),
                 "fingerprint": dataset.fingerprint(),
                 "schema_fingerprint": dataset.schema.fingerprint(),
+                "schema": dataset.schema.to_mapping(),
+                "rows": {split: dataset.rows(split) for split in SPLITS},
             },
             "environment": environment(),
             "command": list(command),
@@ -117,21 +120,34 @@ class RunFolder:
         """Check that a run is resumed with what it was started with.
 
         Raises:
-            ConfigError: names the first difference.
+            SchemaMismatchError: the data set has other features; names the first difference.
+            ConfigError: another recipe, or other rows; names the first difference.
         """
-        stored = self.read_config()
-        now = {**recipe.to_mapping(), "dataset": {"fingerprint": dataset.fingerprint()}}
-        before = {
-            "model": stored.get("model"),
-            "train": stored.get("train"),
-            "dataset": {"fingerprint": stored.get("dataset", {}).get("fingerprint")},
-        }
-        difference = _first_difference(before, json.loads(json.dumps(now)), "")
+        self._require_same_data(dataset)
+        difference = _first_difference(self.read_recipe().to_mapping(), recipe.to_mapping(), "")
         if difference is not None:
             field, old, new = difference
-            raise ConfigError(
-                field, new, f"{old!r}, with which {self.path} was started; to change it, start another run"
-            )
+            raise ConfigError(field, new, f"{old!r}, {self._remedy}")
+
+    def _require_same_data(self, dataset: Dataset) -> None:
+        stored = self.read_config().get("dataset", {})
+        before, now = stored.get("fingerprint"), dataset.fingerprint()
+        if before == now:
+            return
+        if "schema" in stored:
+            schema = Schema.from_mapping(stored["schema"], where=f"{self.config}: dataset.schema")
+            schema.require_same(dataset.schema, this=str(self.config), that=str(dataset.path / SCHEMA_FILE))
+        for split in SPLITS:
+            old, new = stored.get("rows", {}).get(split), dataset.rows(split)
+            if old is not None and old != new:
+                raise ConfigError(f"dataset.rows.{split}", new, f"{old}, {self._remedy}")
+        raise ConfigError(
+            "dataset.fingerprint", now, f"{before!r} (as many rows of the same features), {self._remedy}"
+        )
+
+    @property
+    def _remedy(self) -> str:
+        return f"with which {self.path} was started; to change it, start another run"
 
     def environment_changes(self) -> list[str]:
         """Return what of the machine and the libraries differs from when the run was started."""
