@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import small_schema
 from tests.train.heads import user_schema
 
 from hotrow.cli.main import main
@@ -190,6 +191,32 @@ def test_a_run_is_not_resumed_with_something_else(tmp_path: Path, data: Path, ho
     status, _, err = hotrow("train", data, "--out", run)
     assert status == 2
     assert "--resume" in err
+
+
+def test_a_run_starts_from_another(
+    tmp_path: Path, data: Path, hotrow: Hotrow, write_dataset: WriteDataset
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    assert hotrow("train", data, "--out", old, *QUICK, "--set", "dense.kind=sgd")[0] == 0
+    grown = write_dataset(tmp_path / "grown", schema=small_schema(rows=(44, 12, 60, 5)), seed=2)
+    status, out, _ = hotrow("train", grown, "--out", new, "--from", old, "--epochs", 2)
+    assert status == 0
+    assert "ids kept, new, gone" in out
+    assert "109, 4, 0" in out
+    stored = _json((new / "result.json").read_text())["started_from"]
+    assert (stored["run"], stored["ids"]["C1"]) == (str(old), {"kept": 38, "new": 4, "gone": 0})
+    config = _json((new / "config.json").read_text())["train"]
+    assert (config["dense"]["kind"], config["batch_size"], config["epochs"]) == ("sgd", 64, 2)
+    for words, message in [
+        (("--from", old, "--resume"), "--from: got"),
+        (("--from", old, "--model", "dlrm"), "--model: got 'dlrm', expected dlrm-small, with which"),
+        (("--from", tmp_path / "none"), "none/config.json: not found, expected a run"),
+        (("--from", old, "--set", "model.top=8,1"), "model.top: got"),
+    ]:
+        target = new if "--resume" in words else tmp_path / "other"
+        status, out, err = hotrow("train", grown, "--out", target, *words)
+        assert (status, out, err.count("\n")) == (2, "", 1), err
+        assert message in err
 
 
 def test_evaluating_what_is_no_run(tmp_path: Path, hotrow: Hotrow) -> None:

@@ -53,6 +53,7 @@ def finish(
         best_step=best_step,
         stopped_early=progress.step < trainer.calendar.total,
         corrected_odds=trainer.correction.odds,
+        started_from=folder.read_origin(),
     )
     listener.on_finish(trainer.moment(), report)
     result = report.to_mapping()

@@ -7,6 +7,7 @@ from typing import Any
 
 from hotrow.config import to_mapping
 from hotrow.metrics import Evaluation
+from hotrow.train.origin import Origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class TrainReport:
         stopped_early: whether validation ran out of patience before all epochs were done.
         corrected_odds: what the odds of each task are multiplied by to be those of the data, see
             ``hotrow.models.Correction``; empty where they are as they were learnt.
+        started_from: the run whose weights were the first; None where they were drawn.
     """
 
     samples: int
@@ -39,6 +41,7 @@ class TrainReport:
     best_step: int
     stopped_early: bool
     corrected_odds: tuple[float, ...] = ()
+    started_from: Origin | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the report as plain JSON types."""

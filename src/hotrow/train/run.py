@@ -29,6 +29,7 @@ from hotrow.train.run_folder import RunFolder
 from hotrow.train.store import CheckpointStore
 from hotrow.train.tasks import task_labels
 from hotrow.train.validation import require_metric
+from hotrow.train.warm_start import WarmStart
 from hotrow.train.window import Window
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def train_model(
     recipe: Recipe,
     out: str | Path,
     *,
+    start_from: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener | None = None,
@@ -56,6 +58,8 @@ def train_model(
         dataset: the prepared data set.
         recipe: model and training configuration, see ``make_recipe``.
         out: folder of the run.
+        start_from: a finished run whose weights and optimizers' states are the first, of the ids that both
+            data sets have; with the recipe of ``grown_recipe``, or one that differs from it in no size.
         resume: go on with the run that is there, from its newest intact checkpoint; a finished run
             is left as it is and its report returned.
         overwrite: replace a run that is there.
@@ -68,13 +72,16 @@ def train_model(
         MissingFileError: there is no run to resume.
         ConfigError: a resumed run was started with another recipe or data set; names the difference. Or
             the data set lacks what the recipe needs: a task's label, groups for a ranking metric, negatives.
-        CheckpointError: no checkpoint of a resumed run is intact.
+        SchemaMismatchError: the data set of a resumed run, or of the one it starts from, has other features.
+        CheckpointError: no checkpoint of a resumed run is intact, or that of the run it starts from is not.
         DivergedError: the loss stopped being a finite number; the last checkpoint is kept.
         DataError: the training split is empty, or a shard cannot be read.
         StorageError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C was pressed.
         SystemExit: SIGTERM came; the status is 143.
     """
+    if resume and start_from is not None:
+        raise ConfigError("--from", str(start_from), "to be left out with --resume: the run knows it")
     _require_fit(dataset, recipe)
     folder = RunFolder(out)
     if resume:
@@ -82,12 +89,19 @@ def train_model(
         if folder.is_finished:
             return folder.read_report()
     loaders = make_loaders(dataset, recipe)
+    start = None if start_from is None else _warm_start(Path(start_from), folder, recipe, dataset)
     if not resume:
-        folder.start(recipe, dataset, command=command, overwrite=overwrite)
+        origin = None if start is None else start.origin
+        folder.start(recipe, dataset, command=command, overwrite=overwrite, origin=origin)
     with storage_errors(folder.path), folder.sole_writer():
         learner = build_learner(recipe)
         store = CheckpointStore(folder.checkpoints, recipe.train.checkpoints)
-        length = _go_back(learner, store, folder) if resume else 0
+        length = 0
+        if resume:
+            length = _go_back(learner, store, folder)
+            start = _start_again(learner, folder, recipe, dataset)
+        if start is not None:
+            start.apply(learner)
         total = loaders.training.rows * loaders.training.factor * recipe.train.epochs
         with recording(
             folder,
@@ -123,6 +137,37 @@ def _require_fit(dataset: Dataset, recipe: Recipe) -> None:
     if share < 1 and len(tasks) > 1:
         expected = f"1: what is a negative of {tasks[0]} may be a positive of {tasks[1]}"
         raise ConfigError("sampling.keep_negatives", share, expected)
+
+
+def _warm_start(source: Path, folder: RunFolder, recipe: Recipe, dataset: Dataset) -> WarmStart:
+    """Return what a run takes over from another one, before its folder is made."""
+    here, there = folder.path.resolve(), source.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError("--from", str(source), f"a run apart from {folder.path}, which is to be written")
+    start = WarmStart(source, recipe, dataset)
+    ids = start.origin.totals()
+    logger.info(
+        "starting from step %d of %s: %d ids kept, %d new, %d gone",
+        *(start.origin.step, source, ids.kept, ids.new, ids.gone),
+    )
+    return start
+
+
+def _start_again(learner: Learner, folder: RunFolder, recipe: Recipe, dataset: Dataset) -> WarmStart | None:
+    """Return what a run takes over that was stopped before its first checkpoint; None: nothing, or it has.
+
+    Raises:
+        CheckpointError: the run that it started from has changed.
+    """
+    origin = folder.read_origin()
+    if origin is None or learner.progress.step:
+        return None
+    start = _warm_start(Path(origin.run), folder, recipe, dataset)
+    if start.origin != origin:
+        raise CheckpointError(
+            f"{origin.run}: has changed since {folder.path} started from it; start again with --overwrite"
+        )
+    return start
 
 
 def build_learner(recipe: Recipe) -> Learner:

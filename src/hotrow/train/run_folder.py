@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
-from hotrow.config import from_mapping
+from hotrow.config import from_mapping, to_mapping
 from hotrow.data.dataset import SCHEMA_FILE, SPLITS, Dataset
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, DataError, MissingFileError, OutputExistsError, UserError
 from hotrow.files import atomic_file, read_json, storage_errors, write_json
+from hotrow.train.origin import Origin
 from hotrow.train.recipe import Recipe
 from hotrow.train.report import TrainReport
 from hotrow.version import hotrow_version
@@ -28,6 +29,7 @@ from hotrow.version import hotrow_version
 FORMAT_VERSION = 1
 
 _CONFIG = "config.json"
+_ORIGIN = "started_from"
 _LIBRARIES = ("torch", "numpy", "pyarrow")
 
 
@@ -92,7 +94,24 @@ class RunFolder:
         """
         return Recipe.from_mapping(self.read_config(), where=str(self.config))
 
-    def start(self, recipe: Recipe, dataset: Dataset, *, command: Sequence[str], overwrite: bool) -> None:
+    def read_origin(self) -> Origin | None:
+        """Return where the run's first weights came from; None: they were drawn.
+
+        Raises:
+            UserError: ``config.json`` cannot be used.
+        """
+        stored = self.read_config().get(_ORIGIN)
+        return None if stored is None else from_mapping(Origin, stored, where=f"{self.config}: {_ORIGIN}")
+
+    def start(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        *,
+        command: Sequence[str],
+        overwrite: bool,
+        origin: Origin | None = None,
+    ) -> None:
         """Make the folder and write ``config.json``.
 
         Raises:
@@ -110,6 +129,7 @@ class RunFolder:
                 "schema": dataset.schema.to_mapping(),
                 "rows": {split: dataset.rows(split) for split in SPLITS},
             },
+            **({} if origin is None else {_ORIGIN: to_mapping(origin)}),
             "environment": environment(),
             "command": list(command),
         }
@@ -124,7 +144,7 @@ class RunFolder:
             ConfigError: another recipe, or other rows; names the first difference.
         """
         self._require_same_data(dataset)
-        difference = _first_difference(self.read_recipe().to_mapping(), recipe.to_mapping(), "")
+        difference = first_difference(self.read_recipe().to_mapping(), recipe.to_mapping(), "")
         if difference is not None:
             field, old, new = difference
             raise ConfigError(field, new, f"{old!r}, {self._remedy}")
@@ -231,10 +251,11 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _first_difference(old: Any, new: Any, field: str) -> tuple[str, object, object] | None:
+def first_difference(old: Any, new: Any, field: str) -> tuple[str, object, object] | None:
+    """Return the first field in which two mappings differ, with both values; None where they are the same."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in {**old, **new}:
-            found = _first_difference(old.get(key), new.get(key), f"{field}.{key}" if field else str(key))
+            found = first_difference(old.get(key), new.get(key), f"{field}.{key}" if field else str(key))
             if found is not None:
                 return found
         return None
