@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data._slices import join_runs
+from hotrow.data._slices import flat_indices, join_runs
 from hotrow.data.dataset import copy_rows, fixed_columns, take_rows
 from hotrow.data.raw import EncodedBlock, EncodedList
 
@@ -29,6 +29,9 @@ class Order(Protocol):
         Returns:
             Their M list features, a tuple for each run of rows; they stay as they are when others are filled.
         """
+
+    def numbers(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return which rows of the split those at ``position`` and after it are, (count,); reads none."""
 
 
 class Sequential:
@@ -50,6 +53,14 @@ class Sequential:
             return copy_rows(self._shards, self._starts, position, out)
         rows = self._selection[position : position + len(out)]
         return take_rows(self._shards, self._starts, rows, out)
+
+    def numbers(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return which rows of the split those at ``position`` and after it are, (count,)."""
+        return self.at(np.arange(position, position + count))
+
+    def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which rows of the split stand at positions."""
+        return positions if self._selection is None else self._selection[positions]
 
 
 class Shuffled:
@@ -110,6 +121,27 @@ class Shuffled:
             done += picked.size
         return runs
 
+    def numbers(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return which rows of the split those at ``position`` and after it are, (count,); reads none."""
+        parts = [np.zeros(0, np.int64)]
+        while count:
+            window = int(np.searchsorted(self._borders, position, side="right")) - 1
+            offset = position - int(self._borders[window])
+            picked = self._permuted(window)[offset : offset + count]
+            blocks = self._blocks_of(window)
+            starts = self._blocks[blocks] * self._block_rows
+            parts.append(self._stored.at(flat_indices(starts, self._sizes[blocks])[picked]))
+            position, count = position + picked.size, count - picked.size
+        return np.concatenate(parts)
+
+    def _blocks_of(self, window: int) -> slice:
+        return slice(window * self._window_blocks, (window + 1) * self._window_blocks)
+
+    def _permuted(self, window: int) -> NDArray[np.int64]:
+        """Return the order in which the rows of a window come."""
+        rows = int(self._borders[window + 1] - self._borders[window])
+        return np.random.default_rng((*self._entropy, window)).permutation(rows)
+
     def _load(self, window: int) -> None:
         """Read the blocks of a window and draw the permutation of its rows."""
         if window == self._loaded:
@@ -117,7 +149,7 @@ class Shuffled:
         rows = int(self._borders[window + 1] - self._borders[window])
         if self._window.dense.shape[0] != rows:
             self._window = _empty_like(self._shards, rows)
-        here = slice(window * self._window_blocks, (window + 1) * self._window_blocks)
+        here = self._blocks_of(window)
         done = 0
         runs: list[tuple[EncodedList, ...]] = []
         for block, size in zip(self._blocks[here].tolist(), self._sizes[here].tolist(), strict=True):
@@ -125,7 +157,7 @@ class Shuffled:
             runs += self._stored.fill(block * self._block_rows, target)
             done += size
         self._lists = tuple(join_runs(parts) for parts in zip(*runs, strict=True))
-        self._permutation = np.random.default_rng((*self._entropy, window)).permutation(rows)
+        self._permutation = self._permuted(window)
         self._loaded = window
 
 

@@ -65,6 +65,9 @@ class Expansion(Protocol):
     def __call__(self, batch: Batch, *, epoch: int, number: int) -> Batch:
         """Return the rows of a batch and what is added to them: a function of its arguments alone."""
 
+    def origins(self, rows: int) -> NDArray[np.int64]:
+        """Return of which of a batch's rows each row that becomes of them is made."""
+
 
 class Loader:
     """Iterates over the batches of one split, epoch after epoch.
@@ -139,6 +142,17 @@ class Loader:
             An iterator to be used in a ``with`` statement, which ends the thread.
         """
         return Prefetch(self._produce(epoch, start), depth=self.config.prefetch)
+
+    def rows_of(self, epoch: int, number: int) -> NDArray[np.int64]:
+        """Return which rows of the split a batch is made of, as many as it has, without reading any.
+
+        Args:
+            epoch: counted from 0.
+            number: of the batch in the epoch, counted from 0.
+        """
+        start = number * self.config.batch_size
+        rows = self._order(epoch).numbers(start, min(self.config.batch_size, self.rows - start))
+        return rows if self._expansion is None else rows[self._expansion.origins(len(rows))]
 
     def _produce(self, epoch: int, start: int) -> Iterator[Batch]:
         order = self._order(epoch)

@@ -135,6 +135,10 @@ class NegativeSampling:
             groups=None if batch.groups is None else self._grown(batch.groups),
         )
 
+    def origins(self, rows: int) -> NDArray[np.int64]:
+        """Return of which of B rows each row of a batch is made: themselves, then each for its negatives."""
+        return np.concatenate([np.arange(rows), np.repeat(np.arange(rows), self._negatives)])
+
     def _grown(self, rows: Tensor) -> Tensor:
         """Return the rows, then each of them ``negatives`` times."""
         B, shape = rows.shape[0], rows.shape[1:]
@@ -147,7 +151,7 @@ class NegativeSampling:
     def _grown_lists(self, lists: Jagged, B: int) -> Jagged:
         """Return the bags of each feature, then each of them ``negatives`` times."""
         offsets = lists.offsets.numpy()
-        one = np.concatenate([np.arange(B), np.repeat(np.arange(B), self._negatives)])
+        one = self.origins(B)
         bags = (np.arange(0, offsets.size - 1, B)[:, None] + one).reshape(-1)
         lengths = np.diff(offsets)[bags]
         index = torch.from_numpy(flat_indices(offsets[bags], lengths))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from hotrow.data.dataset import SCHEMA_FILE, Dataset
@@ -15,6 +16,7 @@ from hotrow.interrupt import deferred_interrupt
 from hotrow.models import build_model
 from hotrow.train._random import seed_everything
 from hotrow.train.checkpoint import read_checkpoint, read_notes
+from hotrow.train.diverged import keep_batch
 from hotrow.train.events import Listener
 from hotrow.train.finish import finish
 from hotrow.train.loaders import make_loaders
@@ -74,7 +76,8 @@ def train_model(
             the data set lacks what the recipe needs: a task's label, groups for a ranking metric, negatives.
         SchemaMismatchError: the data set of a resumed run, or of the one it starts from, has other features.
         CheckpointError: no checkpoint of a resumed run is intact, or that of the run it starts from is not.
-        DivergedError: the loss stopped being a finite number; the last checkpoint is kept.
+        DivergedError: the loss stopped being a finite number, or is hopeless; the last checkpoint is kept,
+            and in ``diverged/`` the batch.
         DataError: the training split is empty, or a shard cannot be read.
         StorageError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C was pressed.
@@ -118,6 +121,7 @@ def train_model(
                 validation=loaders.validation,
                 save=lambda: store.save(learner, {_LENGTH: recorder.flush()}),
                 correction=loaders.correction,
+                keep_batch=partial(keep_batch, folder.diverged),
                 listener=recorder,
             )
             with deferred_interrupt(terminate=True) as interrupt:

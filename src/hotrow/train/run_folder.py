@@ -47,6 +47,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.result = self.path / "result.json"
+        self.diverged = self.path / "diverged"
 
     @property
     def is_run(self) -> bool:
