@@ -50,8 +50,13 @@ def test_overrides_nested_fields_from_text() -> None:
 @pytest.mark.parametrize(
     ("setting", "field_name", "expected"),
     [
-        ("stepz=1", "stepz", "one of the fields"),
-        ("steps.more=1", "steps.more", "one of the fields"),
+        ("stepz=1", "stepz", "steps, or another of the fields steps, limit, shuffle, inner.kind"),
+        ("lr=1", "lr", "inner.lr, or another of the fields"),
+        ("outer.lr=1", "outer.lr", "inner.lr, or another of the fields"),
+        ("inner.knd=1", "inner.knd", "inner.kind, or another of the fields"),
+        ("kinds=1", "kinds", "inner.kind, or another of the fields"),
+        ("zzz=1", "zzz", "one of the fields steps, limit"),
+        ("steps.more=1", "steps.more", "of the fields"),
         ("steps=many", "steps", "int"),
         ("inner.kind=rmsprop", "inner.kind", "sgd or adam"),
         ("inner.widths=a,b", "inner.widths", "int"),

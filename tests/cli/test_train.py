@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -153,7 +154,12 @@ def test_a_stopped_run_says_how_to_go_on(
         (("--model", "deepfn"), "model: got 'deepfn', expected one of "),
         (("--strategy", "hybrid"), "--strategy: got 'hybrid', expected cpu, the only one in this version"),
         (("--precision", "bf16"), "--precision: got 'bf16', expected fp32"),
-        (("--set", "batchsize=3"), "batchsize: got '3', expected one of the fields epochs, batch_size"),
+        (
+            ("--set", "batchsize=3"),
+            "batchsize: got '3', expected batch_size, or another of the fields epochs,",
+        ),
+        (("--set", "lr=3"), "lr: got '3', expected tables.lr or dense.lr, or another of the fields"),
+        (("--set", "model.botom=3"), "model.botom: got '3', expected model.bottom, or another"),
         (("--set", "batch_size"), "expected key=value"),
         (("--set", "batch_size=0"), "batch_size: got 0, expected at least 1"),
         (("--set", "strategy=fae"), "strategy: got 'fae'"),
@@ -217,6 +223,20 @@ def test_a_run_starts_from_another(
         status, out, err = hotrow("train", grown, "--out", target, *words)
         assert (status, out, err.count("\n")) == (2, "", 1), err
         assert message in err
+
+
+def test_an_area_that_is_undefined_is_said(
+    tmp_path: Path, hotrow: Hotrow, write_dataset: WriteDataset
+) -> None:
+    data = write_dataset(tmp_path / "one", splits={"train": (300,), "valid": (1,), "test": (100,)})
+    status, out, err = hotrow("train", data, "--out", tmp_path / "run", *QUICK)
+    assert status == 0
+    assert re.search(r"validation AUC +undefined: [01] of 1 rows are positive", out)
+    assert re.search(r"validation NE +undefined\n", out)
+    assert "AUC and normalised entropy are undefined" in err
+    status, out, _ = hotrow("evaluate", tmp_path / "run", "--split", "valid")
+    assert (status, "nan" in out.lower(), "None" in out) == (0, False, False)
+    assert re.search(r"auc +undefined\n", out)
 
 
 def test_evaluating_what_is_no_run(tmp_path: Path, hotrow: Hotrow) -> None:

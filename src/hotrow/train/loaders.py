@@ -49,6 +49,9 @@ def make_loaders(dataset: Dataset, recipe: Recipe) -> Loaders:
         if config.sampling.negatives
         else None,
     )
+    if config.batch_size > training.rows:
+        place = f"batch_size {config.batch_size:,} is more than the {training.rows:,} rows to train on"
+        _log.warning("%s: every epoch is one step", place)
     validation = Loader(
         dataset,
         "valid",

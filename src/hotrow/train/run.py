@@ -30,7 +30,7 @@ from hotrow.train.report import TrainReport
 from hotrow.train.run_folder import RunFolder
 from hotrow.train.store import CheckpointStore
 from hotrow.train.tasks import task_labels
-from hotrow.train.validation import require_metric
+from hotrow.train.validation import require_classes, require_metric
 from hotrow.train.warm_start import WarmStart
 from hotrow.train.window import Window
 
@@ -136,6 +136,7 @@ def _require_fit(dataset: Dataset, recipe: Recipe) -> None:
     tasks = task_labels(recipe.model.tasks, dataset.schema.labels).names
     TaskLoss(tasks, recipe.train.task_weights, recipe.train.label_weights)
     require_metric(recipe.train.validation, dataset.schema)
+    require_classes(recipe.train.validation, dataset, tasks[0])
     require_negatives(dataset, recipe.train.sampling)
     share = recipe.train.sampling.keep_negatives
     if share < 1 and len(tasks) > 1:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable
 
+import numpy as np
+
+from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError
@@ -14,6 +19,7 @@ from hotrow.train.evaluation import evaluate
 
 _RANKING = ("gauc", "ndcg", "hr")
 _FIELD = "validation.metric"
+_log = logging.getLogger(__name__)
 
 
 def require_metric(config: ValidationConfig, schema: Schema) -> None:
@@ -25,6 +31,31 @@ def require_metric(config: ValidationConfig, schema: Schema) -> None:
     if config.metric in _RANKING and not schema.group:
         expected = "log_loss or auc: the data set has no column that groups rows by user or query"
         raise ConfigError(_FIELD, config.metric, expected)
+
+
+def require_classes(config: ValidationConfig, dataset: Dataset, label: str) -> None:
+    """Check that the validation rows have an AUC if models are chosen by it; say so if they have none.
+
+    Args:
+        config: which rows, and the metric.
+        dataset: whose validation split it is.
+        label: of the first task.
+
+    Raises:
+        ConfigError: ``auc`` is asked for and all rows are of one class.
+    """
+    column, left, found = dataset.schema.labels.index(label), config.max_rows or sys.maxsize, set[float]()
+    for shard in dataset.shards("valid"):
+        assert shard.labels is not None
+        labels = shard.labels if shard.labels.ndim == 1 else shard.labels[:, column]
+        found |= set(np.unique(labels[:left]).tolist())
+        left -= min(left, len(labels))
+    if len(found) != 1:
+        return
+    reason = f"{label} is {found.pop():g} in every row of split valid that validation looks at"
+    if config.metric == "auc":
+        raise ConfigError(_FIELD, config.metric, f"another one: {reason}")
+    _log.warning("%s: its AUC and normalised entropy are undefined", reason)
 
 
 def validate(
