@@ -34,6 +34,10 @@ def test_round_trips_through_json_types() -> None:
     assert from_mapping(Outer, to_mapping(config)) == config
 
 
+def test_defaults_of_what_was_read_are_written() -> None:
+    assert to_mapping(from_mapping(Outer, {"inner": {}})) == to_mapping(Outer())
+
+
 def test_overrides_nested_fields_from_text() -> None:
     settings = parse_settings(
         ["steps=7", "inner.lr = 0.25", "inner.widths=[16,8]", "shuffle=false", "limit=9"]
@@ -46,8 +50,13 @@ def test_overrides_nested_fields_from_text() -> None:
 @pytest.mark.parametrize(
     ("setting", "field_name", "expected"),
     [
-        ("stepz=1", "stepz", "one of the fields"),
-        ("steps.more=1", "steps.more", "one of the fields"),
+        ("stepz=1", "stepz", "steps, or another of the fields steps, limit, shuffle, inner.kind"),
+        ("lr=1", "lr", "inner.lr, or another of the fields"),
+        ("outer.lr=1", "outer.lr", "inner.lr, or another of the fields"),
+        ("inner.knd=1", "inner.knd", "inner.kind, or another of the fields"),
+        ("kinds=1", "kinds", "inner.kind, or another of the fields"),
+        ("zzz=1", "zzz", "one of the fields steps, limit"),
+        ("steps.more=1", "steps.more", "of the fields"),
         ("steps=many", "steps", "int"),
         ("inner.kind=rmsprop", "inner.kind", "sgd or adam"),
         ("inner.widths=a,b", "inner.widths", "int"),

@@ -7,6 +7,7 @@ reads or overrides them. Type checks are msgspec's; messages name the dotted fie
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -22,7 +23,9 @@ _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 
 def to_mapping(config: object) -> dict[str, Any]:
     """Return a configuration as plain JSON types."""
-    mapping: dict[str, Any] = msgspec.to_builtins(config)
+    # msgspec leaves out the fields of a dataclass that it has made itself and that have their defaults.
+    is_instance = dataclasses.is_dataclass(config) and not isinstance(config, type)
+    mapping: dict[str, Any] = msgspec.to_builtins(dataclasses.asdict(config) if is_instance else config)
     return mapping
 
 
@@ -58,7 +61,7 @@ def override(config: Config, settings: Mapping[str, str], *, where: str = "") ->
             if not isinstance(node, dict):
                 node = {}
         if leaf not in node:
-            raise ConfigError(_join(where, key), text, f"one of the fields {', '.join(leaves(mapping))}")
+            raise ConfigError(_join(where, key), text, _known(key, leaves(mapping), where))
         node[leaf] = _parse(text, node[leaf])
     return _convert(type(config), mapping, where, strict=False)
 
@@ -87,6 +90,29 @@ def leaves(mapping: Mapping[str, Any], prefix: str = "") -> list[str]:
         else:
             names.append(prefix + key)
     return names
+
+
+def _known(key: str, names: Sequence[str], where: str) -> str:
+    """Return which fields there are as a phrase, first those that are probably meant."""
+    nearest = _nearest(key, names)
+    every = f"of the fields {', '.join(names)}"
+    if not nearest:
+        return f"one {every}"
+    return f"{' or '.join(_join(where, name) for name in nearest)}, or another {every}"
+
+
+def _nearest(key: str, names: Sequence[str]) -> list[str]:
+    """Return the fields of the same last part; else what is spelt most alike, whole or in its last part."""
+    by_leaf: dict[str, list[str]] = {}
+    for name in names:
+        by_leaf.setdefault(name.rpartition(".")[2], []).append(name)
+    leaf = key.rpartition(".")[2]
+    if leaf in by_leaf:
+        return by_leaf[leaf]
+    alike = difflib.get_close_matches(key, names, n=1)
+    if alike:
+        return alike
+    return [name for like in difflib.get_close_matches(leaf, by_leaf, n=1) for name in by_leaf[like]]
 
 
 def _parse(text: str, current: object) -> object:

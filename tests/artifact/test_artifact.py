@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from hotrow.artifact import Artifact, load_artifact, on_device, save_artifact, unpacked_model
+from hotrow.artifact import (
+    Artifact,
+    load_artifact,
+    on_device,
+    replace_networks,
+    save_artifact,
+    unpacked_model,
+)
 from hotrow.artifact import artifact as artifact_module
 from hotrow.data.raw import RawBlock
 from hotrow.embedding import EmbeddingTables, TableOptimizerConfig
 from hotrow.errors import DataError, MissingFileError, OutputExistsError, SchemaMismatchError
-from hotrow.layers.inference import for_inference, sigmoid
-from hotrow.models import build_model, preset
+from hotrow.layers.inference import Networks, for_inference, sigmoid
+from hotrow.models import Correction, build_model, preset
 from hotrow.types import Batch
 
 
@@ -155,6 +162,25 @@ def test_an_artifact_is_replaced_only_when_told(tmp_path: Path, loaded: Artifact
         _save(tmp_path / "m", loaded, vocabularies)
     _save(tmp_path / "m", loaded, vocabularies, overwrite=True)
     np.testing.assert_array_equal(load_artifact(tmp_path / "m").score(_rows(9)), loaded.score(_rows(9)))
+
+
+def test_a_correction_is_kept_and_applied(tmp_path: Path, loaded: Artifact, criteo_run: Path) -> None:
+    w = 0.125
+    save_artifact(
+        tmp_path / "m",
+        model=unpacked_model(loaded),
+        model_name="dlrm",
+        model_config=loaded.config,
+        schema=loaded.schema,
+        vocab_folder=criteo_run / "model" / "vocab",
+        metrics={},
+        correction=Correction(odds=(w,)),
+    )
+    corrected = load_artifact(tmp_path / "m")
+    p = loaded.score(_rows(40)).astype(np.float64)
+    np.testing.assert_allclose(corrected.score(_rows(40)), p / (p + (1 - p) / w), rtol=1e-5)
+    for other in (replace_networks(corrected, Networks(precision="fp32")), on_device(corrected, "cpu")):
+        np.testing.assert_allclose(other.score(_rows(40)), corrected.score(_rows(40)), rtol=1e-5)
 
 
 def test_packed_networks_are_not_saved(tmp_path: Path, loaded: Artifact, criteo_run: Path) -> None:

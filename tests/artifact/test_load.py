@@ -102,7 +102,7 @@ def _set(*path: str | int, value: object) -> Callable[[dict[str, Any]], None]:
 
 
 MANIFESTS = {
-    "newer": (_set("format_version", value=4), "format_version 4, this version of hotrow reads 1, 2, 3"),
+    "newer": (_set("format_version", value=5), "format_version 5, this version of hotrow reads 1, 2, 3, 4"),
     "no version": (lambda content: content.pop("format_version"), "format_version None"),
     "bad field": (_set("tables", 0, "rows", value="many"), r"tables\[0\]\.rows: got 'many'"),
     "new field": (_set("loader", value="os.system"), "loader: got 'os.system'"),
@@ -122,6 +122,12 @@ MANIFESTS = {
     "huge network": (_set("model", "config", "bottom", value=[2**40, 16]), "the artifact has"),
     "other network": (_set("model", "config", "bottom", value=[32, 16]), "tensor bottom"),
     "bad schema": (_set("schema", "dense", 0, "transform", value="exec"), "schema.dense"),
+    "odds of none": (
+        _set("correction", value={"odds": [0.5, 0.5]}),
+        "correction.odds: 2 numbers, expected one",
+    ),
+    "no odds": (_set("correction", value={"odds": [0]}), "correction.odds: got 0.0"),
+    "odd odds": (_set("correction", value={"odds": [float("nan")]}), "correction.odds"),
 }
 
 

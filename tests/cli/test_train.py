@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import small_schema
 from tests.train.heads import user_schema
 
 from hotrow.cli.main import main
@@ -116,8 +118,14 @@ def test_resuming_a_finished_run_says_so(tmp_path: Path, data: Path, hotrow: Hot
     assert "finished before; nothing was trained" in err
 
 
-def test_ctrl_c_exits_130_and_says_how_to_go_on(
-    tmp_path: Path, data: Path, hotrow: Hotrow, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_how_to_go_on(
+    tmp_path: Path,
+    data: Path,
+    hotrow: Hotrow,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    expected: int,
 ) -> None:
     step = Trainer._step
     steps: list[int] = []
@@ -126,12 +134,12 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(
         step(self, batch)
         steps.append(1)
         if len(steps) == 5:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     monkeypatch.setattr(Trainer, "_step", press)
     run = tmp_path / "run"
     status, out, err = hotrow("train", data, "--out", run, *QUICK)
-    assert (status, out) == (130, "")
+    assert (status, out) == (expected, "")
     assert f"hotrow train {data} --out {run} --resume" in err
     assert "Traceback" not in err
     monkeypatch.undo()
@@ -146,7 +154,12 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(
         (("--model", "deepfn"), "model: got 'deepfn', expected one of "),
         (("--strategy", "hybrid"), "--strategy: got 'hybrid', expected cpu, the only one in this version"),
         (("--precision", "bf16"), "--precision: got 'bf16', expected fp32"),
-        (("--set", "batchsize=3"), "batchsize: got '3', expected one of the fields epochs, batch_size"),
+        (
+            ("--set", "batchsize=3"),
+            "batchsize: got '3', expected batch_size, or another of the fields epochs,",
+        ),
+        (("--set", "lr=3"), "lr: got '3', expected tables.lr or dense.lr, or another of the fields"),
+        (("--set", "model.botom=3"), "model.botom: got '3', expected model.bottom, or another"),
         (("--set", "batch_size"), "expected key=value"),
         (("--set", "batch_size=0"), "batch_size: got 0, expected at least 1"),
         (("--set", "strategy=fae"), "strategy: got 'fae'"),
@@ -184,6 +197,46 @@ def test_a_run_is_not_resumed_with_something_else(tmp_path: Path, data: Path, ho
     status, _, err = hotrow("train", data, "--out", run)
     assert status == 2
     assert "--resume" in err
+
+
+def test_a_run_starts_from_another(
+    tmp_path: Path, data: Path, hotrow: Hotrow, write_dataset: WriteDataset
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    assert hotrow("train", data, "--out", old, *QUICK, "--set", "dense.kind=sgd")[0] == 0
+    grown = write_dataset(tmp_path / "grown", schema=small_schema(rows=(44, 12, 60, 5)), seed=2)
+    status, out, _ = hotrow("train", grown, "--out", new, "--from", old, "--epochs", 2)
+    assert status == 0
+    assert "ids kept, new, gone" in out
+    assert "109, 4, 0" in out
+    stored = _json((new / "result.json").read_text())["started_from"]
+    assert (stored["run"], stored["ids"]["C1"]) == (str(old), {"kept": 38, "new": 4, "gone": 0})
+    config = _json((new / "config.json").read_text())["train"]
+    assert (config["dense"]["kind"], config["batch_size"], config["epochs"]) == ("sgd", 64, 2)
+    for words, message in [
+        (("--from", old, "--resume"), "--from: got"),
+        (("--from", old, "--model", "dlrm"), "--model: got 'dlrm', expected dlrm-small, with which"),
+        (("--from", tmp_path / "none"), "none/config.json: not found, expected a run"),
+        (("--from", old, "--set", "model.top=8,1"), "model.top: got"),
+    ]:
+        target = new if "--resume" in words else tmp_path / "other"
+        status, out, err = hotrow("train", grown, "--out", target, *words)
+        assert (status, out, err.count("\n")) == (2, "", 1), err
+        assert message in err
+
+
+def test_an_area_that_is_undefined_is_said(
+    tmp_path: Path, hotrow: Hotrow, write_dataset: WriteDataset
+) -> None:
+    data = write_dataset(tmp_path / "one", splits={"train": (300,), "valid": (1,), "test": (100,)})
+    status, out, err = hotrow("train", data, "--out", tmp_path / "run", *QUICK)
+    assert status == 0
+    assert re.search(r"validation AUC +undefined: [01] of 1 rows are positive", out)
+    assert re.search(r"validation NE +undefined\n", out)
+    assert "AUC and normalised entropy are undefined" in err
+    status, out, _ = hotrow("evaluate", tmp_path / "run", "--split", "valid")
+    assert (status, "nan" in out.lower(), "None" in out) == (0, False, False)
+    assert re.search(r"auc +undefined\n", out)
 
 
 def test_evaluating_what_is_no_run(tmp_path: Path, hotrow: Hotrow) -> None:

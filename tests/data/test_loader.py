@@ -142,6 +142,32 @@ def test_sequential_copies_across_shards(sizes: list[int], data: st.DataObject) 
     assert out.labels.tolist() == list(range(first, first + count))
 
 
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    block_rows=st.integers(1, 50),
+    window_blocks=st.integers(1, 5),
+    selected=st.booleans(),
+    data=st.data(),
+)
+def test_the_numbers_of_rows_are_those_that_are_visited(
+    sizes: list[int], block_rows: int, window_blocks: int, selected: bool, data: st.DataObject
+) -> None:
+    shards, rows = _numbered(sizes), sum(sizes)
+    selection = None
+    if selected:
+        selection = np.array(sorted(data.draw(st.sets(st.integers(0, rows - 1), min_size=1))))
+        rows = len(selection)
+    geometry = {"rows": rows, "block_rows": block_rows, "window_blocks": window_blocks}
+    shuffled = Shuffled(shards, **geometry, seed=1, epoch=2, selection=selection)
+    for order in (shuffled, Sequential(shards, selection)):
+        first = data.draw(st.integers(0, rows - 1))
+        count = data.draw(st.integers(1, rows - first))
+        out = _numbered([count])[0]
+        order.fill(first, out)
+        assert out.labels is not None
+        assert order.numbers(first, count).tolist() == out.labels.tolist()
+
+
 def _numbered(sizes: list[int]) -> list[EncodedBlock]:
     """Return shards whose every column holds the number of the row."""
     shards, first = [], 0
@@ -207,6 +233,38 @@ def test_lists_labels_and_groups_stay_with_their_rows(
     assert sorted(shuffled) == sorted(stored)
     later = _all(Loader(dataset, "train", config), 1, start=2)
     assert list_rows(later, 3) == shuffled[2 * batch_size :]
+
+
+@pytest.mark.parametrize("batch_size", [7, 64, 800])
+@pytest.mark.parametrize("kept", [[0], [799], [3, 499, 500, 501, 640], list(range(0, 800, 3))])
+def test_only_selected_rows_take_part(
+    tmp_path: Path, write_dataset: WriteDataset, batch_size: int, kept: list[int]
+) -> None:
+    schema = list_schema(weighted=(False, True, False))
+    dataset = Dataset.open(write_dataset(tmp_path / "d", schema=schema))
+    every = stored_rows(dataset)
+    stored, selection = [every[row] for row in kept], np.array(kept)
+    loader = Loader(dataset, "train", LoaderConfig(batch_size=batch_size), selection=selection)
+    assert (loader.rows, loader.batches) == (len(kept), -(-len(kept) // batch_size))
+    assert list_rows(_all(loader), 3) == stored
+    config = replace(SMALL, batch_size=batch_size, block_rows=33)
+    shuffled = list_rows(_all(Loader(dataset, "train", config, selection=selection), 1), 3)
+    assert sorted(shuffled) == sorted(stored)
+    later = _all(Loader(dataset, "train", config, selection=selection), 1, start=2)
+    assert list_rows(later, 3) == shuffled[2 * batch_size :]
+
+
+def test_a_selection_of_all_rows_is_none(dataset: Dataset) -> None:
+    selected = Loader(dataset, "train", SMALL, selection=np.arange(800))
+    assert _rows(_all(selected, 2)) == _rows(_all(Loader(dataset, "train", SMALL), 2))
+
+
+def test_the_rows_of_a_batch_are_known(dataset: Dataset) -> None:
+    stored = torch.from_numpy(np.concatenate([shard.dense for shard in dataset.shards("train")]))
+    for config in (SMALL, LoaderConfig(batch_size=64)):
+        loader = Loader(dataset, "train", config)
+        for number, batch in enumerate(_all(loader, 3)):
+            assert torch.equal(stored[loader.rows_of(3, number)], batch.dense)
 
 
 def test_data_without_lists_has_none(dataset: Dataset) -> None:

@@ -132,7 +132,11 @@ def test_rejected_rows_are_kept_or_stop(pairs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "settings", "message"),
     [
-        (PrepareConfig(), {"like": "5"}, "like: got '5', expected one of the fields like_at, holdout"),
+        (
+            PrepareConfig(),
+            {"like": "5"},
+            "like: got '5', expected like_at, or another of the fields like_at, holdout",
+        ),
         (PrepareConfig(), {"holdout": "x"}, "holdout: got 'x', expected int"),
         (PrepareConfig(split="rows"), {}, "split: got 'rows', expected the default; pairs is prepared by"),
         (PrepareConfig(hash_rows=99), {}, "hash_rows: got 99, expected the default; pairs is prepared by"),

@@ -69,3 +69,23 @@ def test_without_them_nothing_is_said_of_them(write_run: WriteRun) -> None:
     assert "Rankings" not in page
     assert "Tasks" not in page
     assert "Auxiliary" not in page
+
+
+def test_a_correction_is_told(write_run: WriteRun) -> None:
+    folder = write_run()
+    assert "odds are multiplied" not in _page(folder)
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"corrected_odds": [0.1, 1.0]}))
+    assert "odds are multiplied by 0.1, 1." in _page(folder)
+
+
+def test_where_a_run_started_from_is_told(write_run: WriteRun) -> None:
+    folder = write_run()
+    assert "started from" not in _page(folder)
+    origin = {
+        **{"run": "runs/old", "step": 70, "checkpoint": "0", "tables_state": True, "dense_state": True},
+        "ids": {"C1": {"kept": 1000, "new": 20, "gone": 3}, "C2": {"kept": 1, "new": 1, "gone": 1}},
+    }
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"started_from": origin}))
+    assert "runs/old, step 70: 1,001 ids kept, 21 new, 4 gone" in _page(folder)

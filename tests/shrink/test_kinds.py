@@ -69,3 +69,15 @@ def test_the_first_task_is_judged(tmp_path: Path, dataset: Dataset) -> None:
     train_model(dataset, recipe, tmp_path / "run")
     report = shrink_run(tmp_path / "run", tmp_path / "small", ShrinkConfig(bits="8"))
     assert report.auc_before == report.test.before.tasks["buy"].auc
+
+
+def test_corrected_probabilities_stay_corrected(tmp_path: Path, dataset: Dataset) -> None:
+    run, small = tmp_path / "run", tmp_path / "small"
+    settings = SETTINGS | {"label_weights.positive": "5"}
+    train_model(dataset, make_recipe("dlrm-small", dataset.schema.inputs(), settings=settings), run)
+    report = shrink_run(run, small, ShrinkConfig(bits="8", max_auc_loss=0.5))
+    assert load_artifact(small).correction == load_artifact(run).correction
+    assert load_artifact(small).correction.odds == (0.2,)
+    after = evaluate_run(small)
+    assert report.test.after == after
+    assert after.calibration == pytest.approx(evaluate_run(run).calibration, rel=0.02)

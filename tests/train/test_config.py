@@ -21,6 +21,8 @@ def test_it_survives_json() -> None:
         ("batch_size", "many"),
         ("seed", "-1"),
         ("log_every", "0"),
+        ("accumulate", "0"),
+        ("accumulate", "2049"),
         ("dense.lr", "-1"),
         ("dense.lr", "nan"),
         ("dense.kind", "lion"),
@@ -38,6 +40,10 @@ def test_it_survives_json() -> None:
         ("validation.metric", "recall"),
         ("validation.at", "0"),
         ("task_weights", "1,-1"),
+        ("label_weights.positive", "0"),
+        ("label_weights.negative", "1,inf"),
+        ("sampling.keep_negatives", "0"),
+        ("sampling.keep_negatives", "1.5"),
         ("checkpoints.per_epoch", "0"),
         ("checkpoints.keep_last", "0"),
         ("strategy", "hybrid"),
@@ -47,3 +53,10 @@ def test_it_survives_json() -> None:
 def test_what_cannot_be_is_refused_by_name(field: str, value: str) -> None:
     with pytest.raises(ConfigError, match=field):
         override(TrainConfig(), {field: value})
+
+
+def test_negatives_are_drawn_or_left_out() -> None:
+    with pytest.raises(
+        ConfigError, match=r"sampling\.keep_negatives: got 0.5, expected 1 where negatives are"
+    ):
+        override(TrainConfig(), {"sampling.negatives": "4", "sampling.keep_negatives": "0.5"})

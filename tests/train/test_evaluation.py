@@ -16,6 +16,7 @@ from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.errors import ConfigError
 from hotrow.metrics import MetricAccumulator, RankingAccumulator
+from hotrow.models import Correction
 from hotrow.train.evaluation import Floats, evaluate
 
 WriteDataset = Callable[..., Path]
@@ -87,3 +88,23 @@ def test_a_task_without_a_label_is_told(loader: Loader) -> None:
     model = make_heads(("click", "income"))
     with pytest.raises(ConfigError, match=r"got 'click, income', expected one or more of .* click, buy"):
         evaluate(model, loader)
+
+
+def test_logits_are_corrected(loader: Loader) -> None:
+    model = make_heads(LABELS)
+    seen: list[Floats] = []
+    correction = Correction(odds=(0.25, 2.0))
+    plain = evaluate(model, loader)
+    found = evaluate(
+        model, loader, correction=correction, on_logits=lambda labels, logits: seen.append(logits)
+    )
+    with torch.no_grad(), loader.epoch() as batches:
+        logits = torch.cat([model(batch) for batch in batches]).double()
+    expected = MetricAccumulator()
+    expected.update(_columns(loader)[0][:, 1].numpy(), (logits[:, 1] + np.log(2.0)).numpy())
+    assert found.tasks["buy"].log_loss == pytest.approx(expected.result().log_loss)
+    assert found.tasks["buy"].calibration == pytest.approx(expected.result().calibration)
+    assert found.auc == pytest.approx(plain.auc, abs=1e-3)
+    np.testing.assert_allclose(
+        np.concatenate(seen), logits[:, 0].numpy() + np.log(0.25), rtol=1e-5, atol=1e-6
+    )

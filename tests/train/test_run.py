@@ -113,6 +113,22 @@ def test_a_stopped_run_resumes_to_the_same_bits(
     assert metrics_lines(tmp_path / "run") == metrics_lines(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("tables", "dense"), [("adagrad", "adagrad"), ("adam", "adamw"), ("momentum", "sgd"), ("lamb", "adam")]
+)
+def test_every_optimizer_goes_on_where_it_was(
+    tmp_path: Path, dataset: Dataset, recipe: Recipe, tables: str, dense: str
+) -> None:
+    settings = {"tables.kind": tables, "dense.kind": dense, "tables.lr": "0.05", "schedule.decay": "cosine"}
+    settings |= {"tables.weight_decay": "0.001", "dense.weight_decay": "0.001"}
+    recipe = change(recipe, settings)
+    train_model(dataset, recipe, tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="stop"):
+        train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(14, RuntimeError("stop")))
+    train_model(dataset, recipe, tmp_path / "run", resume=True)
+    assert _model(tmp_path / "run") == _model(tmp_path / "whole")
+
+
 def test_a_resume_that_skips_a_broken_checkpoint_is_exact_too(
     tmp_path: Path, dataset: Dataset, recipe: Recipe, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import small_schema
 
 from hotrow.data.dataset import Dataset
-from hotrow.errors import ConfigError, DataError, MissingFileError, OutputExistsError, UserError
+from hotrow.errors import (
+    ConfigError,
+    DataError,
+    MissingFileError,
+    OutputExistsError,
+    SchemaMismatchError,
+    UserError,
+)
 from hotrow.train import Recipe, RunFolder, change
+
+WriteDataset = Callable[..., Path]
 
 
 @pytest.fixture
@@ -26,6 +37,8 @@ def test_config_has_what_it_takes_to_repeat_the_run(
         "path": str(dataset.path),
         "fingerprint": dataset.fingerprint(),
         "schema_fingerprint": dataset.schema.fingerprint(),
+        "schema": json.loads(json.dumps(dataset.schema.to_mapping())),
+        "rows": {"train": 800, "valid": 150, "test": 150},
     }
     assert content["command"] == ["hotrow", "train"]
     assert {"hotrow", "torch", "numpy", "python", "threads"} <= content["environment"].keys()
@@ -63,6 +76,40 @@ def test_other_data_is_named(folder: RunFolder, dataset: Dataset, recipe: Recipe
     path.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=r"dataset\.fingerprint"):
         folder.require_same(recipe, Dataset.open(dataset.path))
+
+
+def test_other_features_and_other_rows_are_named(
+    folder: RunFolder, recipe: Recipe, tmp_path: Path, write_dataset: WriteDataset
+) -> None:
+    grown = write_dataset(tmp_path / "grown", schema=small_schema(rows=(40, 13, 60, 5)))
+    with pytest.raises(
+        SchemaMismatchError, match=r"config\.json and .*grown.* in categorical\.C2\.rows: 12 ag"
+    ):
+        folder.require_same(recipe, Dataset.open(grown))
+    longer = write_dataset(tmp_path / "longer", splits={"train": (500, 301), "valid": (150,), "test": (150,)})
+    with pytest.raises(
+        ConfigError, match=r"dataset\.rows\.train: got 801, expected 800, with which .* started"
+    ):
+        folder.require_same(recipe, Dataset.open(longer))
+
+
+def test_runs_of_before_are_compared_by_what_they_have(
+    folder: RunFolder, dataset: Dataset, recipe: Recipe, tmp_path: Path, write_dataset: WriteDataset
+) -> None:
+    """Their data sets had a fingerprint alone, and settings that came later had their defaults."""
+    content = json.loads(folder.config.read_text())
+    for name in ("schema", "rows"):
+        del content["dataset"][name]
+    del content["train"]["accumulate"]
+    folder.config.write_text(json.dumps(content))
+    folder.require_same(recipe, dataset)
+    with pytest.raises(ConfigError, match=r"train\.accumulate: got 2, expected 1"):
+        folder.require_same(change(recipe, {"accumulate": "2"}), dataset)
+    other = Dataset.open(write_dataset(tmp_path / "other", seed=1))
+    content["dataset"]["fingerprint"] = "0" * 16
+    folder.config.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"dataset\.fingerprint"):
+        folder.require_same(recipe, other)
 
 
 def test_a_run_is_kept_unless_overwritten(folder: RunFolder, dataset: Dataset, recipe: Recipe) -> None:

@@ -24,7 +24,7 @@ from hotrow.data.encoder import Encoder
 from hotrow.data.schema import Schema
 from hotrow.embedding import EmbeddingTables
 from hotrow.errors import ArtifactError, ConfigError, DataError, MissingFileError, SchemaMismatchError
-from hotrow.models import ModelConfig, RankingModel, build_model, config_type
+from hotrow.models import Correction, ModelConfig, RankingModel, build_model, config_type
 
 FOLDER_IN_RUN = "model"
 
@@ -83,6 +83,7 @@ def load_artifact(path: str | Path, *, verify: bool = True) -> Artifact:
         encoder=_load_encoder(folder, schema, names),
         metrics=manifest.metrics,
         version=content_digest(folder)[:12],
+        correction=_correction(folder, manifest, config),
     )
 
 
@@ -92,6 +93,15 @@ def _model_config(manifest: Manifest) -> ModelConfig:
     except ConfigError as error:
         raise ConfigError("model.name", manifest.model.name, "a model of this version of hotrow") from error
     return from_mapping(cls, manifest.model.config, where="model.config")
+
+
+def _correction(folder: Path, manifest: Manifest, config: ModelConfig) -> Correction:
+    if len(manifest.correction.odds) not in (0, len(config.tasks)):
+        raise ArtifactError(
+            f"{folder / MANIFEST}: correction.odds: {len(manifest.correction.odds)} numbers, "
+            f"expected one for each of the tasks {', '.join(config.tasks)}, or none"
+        )
+    return manifest.correction
 
 
 def build_network(

@@ -31,7 +31,7 @@ from hotrow.errors import MissingFileError
 from hotrow.files import atomic_folder
 from hotrow.kernels.row_formats import storage_dtype, storage_shape
 from hotrow.layers.inference import Networks
-from hotrow.models import ModelConfig, RankingModel
+from hotrow.models import Correction, ModelConfig, RankingModel
 from hotrow.version import hotrow_version
 
 
@@ -45,6 +45,7 @@ def save_artifact(
     vocab_folder: Path,
     metrics: Mapping[str, Any],
     networks: Networks | None = None,
+    correction: Correction | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a trained model as a folder that ranks raw rows on its own; it is complete or absent.
@@ -58,6 +59,7 @@ def save_artifact(
         vocab_folder: that data set's vocabularies, copied into the artifact.
         metrics: what was measured of it, as plain JSON types; NaN and infinities become null.
         networks: in which numbers its networks are computed when it is loaded; None for float32.
+        correction: what makes the probabilities of its logits those of the data; None for nothing.
         overwrite: replace an artifact that is there.
 
     Raises:
@@ -91,6 +93,7 @@ def save_artifact(
         ),
         metrics=_finite(metrics),
         networks=networks or Networks(),
+        correction=correction or Correction(),
     )
     with atomic_folder(folder, overwrite=overwrite) as partial:
         write_tensors(partial / DENSE_FILE, dense)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hotrow.data.raw import EncodedBlock, RawBlock
 from hotrow.data.schema import Schema
 from hotrow.errors import SchemaMismatchError
 from hotrow.layers.inference import Networks, sigmoid
-from hotrow.models import ModelConfig, RankingModel
+from hotrow.models import Correction, ModelConfig, RankingModel
 from hotrow.types import Batch
 
 BATCH_ROWS = 4096
@@ -47,6 +47,7 @@ class Artifact:
         encoder: from raw rows to the model's input.
         metrics: what was measured of the model when it was written.
         version: the same for artifacts of the same content only.
+        correction: what makes the probabilities of the model's logits those of the data.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Artifact:
     encoder: Encoder
     metrics: Mapping[str, Any]
     version: str
+    correction: Correction = field(default_factory=Correction)
     device: str = "cpu"
 
     @cached_property
@@ -145,5 +147,5 @@ class Artifact:
                 torch.from_numpy(block.ids),
                 lists=to_jagged([block.lists]) if block.lists else None,
             ).to(self.device)
-            scores: NDArray[np.float32] = sigmoid(self.model(batch)).cpu().numpy()
+            scores: NDArray[np.float32] = sigmoid(self.correction(self.model(batch))).cpu().numpy()
         return scores.reshape(len(block.dense), -1)

@@ -14,10 +14,12 @@ from hotrow.errors import ArtifactError, ConfigError
 from hotrow.files import write_json
 from hotrow.kernels.row_formats import RowFormat, storage_shape
 from hotrow.layers.inference import Networks
+from hotrow.models import Correction
 
-FORMAT_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
-"""Version 1 had no row formats: its tables are fp32. Version 2 had no ``networks``: they are fp32."""
+FORMAT_VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
+"""Version 1 had no row formats: its tables are fp32. Version 2 had no ``networks``: they are fp32. Version 3
+had no ``correction``: there is none."""
 
 MANIFEST = "model.json"
 DENSE_FILE = "dense.safetensors"
@@ -93,6 +95,7 @@ class Manifest:
         metrics: what was measured of the model when it was written, for people to read.
         networks: in which numbers the networks are computed. Their tensors are float32 in any case: packing
             them, when they are loaded, makes other numbers of them.
+        correction: what makes the probabilities of its logits those of the data.
     """
 
     format_version: int
@@ -103,6 +106,7 @@ class Manifest:
     tables: tuple[TableEntry, ...]
     metrics: dict[str, Any]
     networks: Networks = field(default_factory=Networks)
+    correction: Correction = field(default_factory=Correction)
 
     def entries(self) -> list[TensorEntry | TableEntry]:
         """Return all tensors, those of the networks first."""

@@ -61,6 +61,8 @@ def table(title: str, rows: Mapping[str, object]) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
+    if value is None:
+        return "undefined"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

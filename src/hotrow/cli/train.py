@@ -13,6 +13,7 @@ from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, t
 
 if TYPE_CHECKING:
     from hotrow.data.dataset import Dataset
+    from hotrow.metrics import Metrics
     from hotrow.train import Recipe, TrainReport
 
 
@@ -34,6 +35,15 @@ def train(
         str | None, typer.Option(help="Where tables and networks are: cpu. [default: cpu]")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="Of the networks: fp32. [default: fp32]")] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Start with what a finished run has learnt, on data with the same features; "
+            "ids that are new there have fresh rows.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in OUT; other options may be left out.")
     ] = False,
@@ -59,19 +69,20 @@ def train(
     changes = parse_settings(settings or [])
     changes |= {name: str(value) for name, value in options.items() if value is not None}
     data = Dataset.open(dataset)
-    recipe = _recipe(data, model, changes, out if resume else None)
+    recipe = _recipe(data, model, changes, resumed=out if resume else None, start_from=start_from)
     finished_before = resume and RunFolder(out).is_finished
     try:
         report = train_model(
             data,
             recipe,
             out,
+            start_from=start_from,
             resume=resume,
             overwrite=overwrite,
             show_progress=True,
             command=sys.argv,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if RunFolder(out).is_run:
             words = ["hotrow", "train", str(dataset), "--out", str(out), "--resume"]
             sys.stderr.write(f"the run is kept; go on with it: {shlex.join(words)}\n")
@@ -81,18 +92,26 @@ def train(
     show(report.to_mapping(), as_json=as_json, text=_text(report))
 
 
-def _recipe(data: Dataset, model: str | None, changes: dict[str, str], resumed: Path | None) -> Recipe:
-    """Return the recipe asked for; what was not asked for is as in the resumed run, or the default."""
+def _recipe(
+    data: Dataset,
+    model: str | None,
+    changes: dict[str, str],
+    *,
+    resumed: Path | None,
+    start_from: Path | None,
+) -> Recipe:
+    """Return the recipe asked for; what was not asked for is as in the run that goes on, or the default."""
     from hotrow.errors import ConfigError
-    from hotrow.train import RunFolder, change, make_recipe
+    from hotrow.train import RunFolder, change, grown_recipe, make_recipe
 
     _require_available(changes)
-    if resumed is None:
+    before = resumed or start_from
+    if before is None:
         return make_recipe(model or "dlrm", data.schema.inputs(), settings=changes)
-    stored = RunFolder(resumed).read_recipe()
+    stored = RunFolder(before).read_recipe()
     if model is not None and model != stored.preset:
-        raise ConfigError("--model", model, f"{stored.preset}, with which {resumed} was started")
-    return change(stored, changes)
+        raise ConfigError("--model", model, f"{stored.preset}, with which {before} was started")
+    return change(stored if resumed else grown_recipe(before, data), changes)
 
 
 def _require_available(changes: dict[str, str]) -> None:
@@ -111,9 +130,21 @@ def _text(report: TrainReport) -> str:
         "epochs": report.epochs,
         "exported step": report.best_step,
     }
+    if report.started_from is not None:
+        ids = report.started_from.totals()
+        rows["started from"] = f"{report.started_from.run}, step {report.started_from.step}"
+        rows["ids kept, new, gone"] = f"{ids.kept:,}, {ids.new:,}, {ids.gone:,}"
+    if report.corrected_odds:
+        rows["odds corrected by"] = ", ".join(f"{odds:.6g}" for odds in report.corrected_odds)
     for split, metrics in (("validation", report.validation), ("test", report.test)):
         if metrics is not None:
-            rows |= {f"{split} AUC": metrics.auc, f"{split} NE": metrics.ne}
+            rows |= {f"{split} AUC": _area(metrics), f"{split} NE": metrics.ne}
             if metrics.ranking is not None:
                 rows |= {f"{split} group AUC": metrics.ranking["gauc"]}
     return table(report.run, rows)
+
+
+def _area(metrics: Metrics) -> float | str:
+    if metrics.auc is not None:
+        return metrics.auc
+    return f"undefined: {metrics.positives:,} of {metrics.rows:,} rows are positive"

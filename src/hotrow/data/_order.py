@@ -4,7 +4,7 @@ Shuffled order is two-level, so that a data set larger than memory is read in pi
 40 KiB instead of single rows: the split is cut into blocks of consecutive rows, the blocks are
 permuted over the whole split, and the rows of each window of successive permuted blocks are
 permuted among themselves. The order is a pure function of (seed, epoch), and any position in it is
-reached without visiting what comes before.
+reached without visiting what comes before. Where only some rows take part, blocks are made of these.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hotrow.data._slices import join_runs
-from hotrow.data.dataset import copy_rows, fixed_columns
+from hotrow.data._slices import flat_indices, join_runs
+from hotrow.data.dataset import copy_rows, fixed_columns, take_rows
 from hotrow.data.raw import EncodedBlock, EncodedList
 
 
 class Order(Protocol):
-    """A visiting order of all rows of a split."""
+    """A visiting order of the rows of a split that take part."""
 
     def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
         """Write the rows at ``position`` and after it in this order into all of ``out``.
@@ -29,21 +30,37 @@ class Order(Protocol):
             Their M list features, a tuple for each run of rows; they stay as they are when others are filled.
         """
 
+    def numbers(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return which rows of the split those at ``position`` and after it are, (count,); reads none."""
+
 
 class Sequential:
     """The rows as they lie in the split.
 
     Args:
         shards: the split's shards.
+        selection: numbers of the rows that take part, ascending; None for all.
     """
 
-    def __init__(self, shards: Sequence[EncodedBlock]) -> None:
+    def __init__(self, shards: Sequence[EncodedBlock], selection: NDArray[np.int64] | None = None) -> None:
         self._shards = shards
         self._starts = _starts(shards)
+        self._selection = selection
 
     def fill(self, position: int, out: EncodedBlock) -> list[tuple[EncodedList, ...]]:
         """Write the rows at ``position`` and after it into all of ``out``; return their list features."""
-        return copy_rows(self._shards, self._starts, position, out)
+        if self._selection is None:
+            return copy_rows(self._shards, self._starts, position, out)
+        rows = self._selection[position : position + len(out)]
+        return take_rows(self._shards, self._starts, rows, out)
+
+    def numbers(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return which rows of the split those at ``position`` and after it are, (count,)."""
+        return self.at(np.arange(position, position + count))
+
+    def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which rows of the split stand at positions."""
+        return positions if self._selection is None else self._selection[positions]
 
 
 class Shuffled:
@@ -51,11 +68,12 @@ class Shuffled:
 
     Args:
         shards: the split's shards.
-        rows: how many rows of the split take part: the first ones.
+        rows: how many rows of the split, or of the selection, take part: the first ones.
         block_rows: rows of a block; the last block may have fewer.
         window_blocks: blocks of a window, which is what is held in memory.
         seed: with ``epoch``, decides the order.
         epoch: counts from 0.
+        selection: numbers of the rows that take part, ascending; None for all.
     """
 
     def __init__(
@@ -67,9 +85,10 @@ class Shuffled:
         window_blocks: int,
         seed: int,
         epoch: int,
+        selection: NDArray[np.int64] | None = None,
     ) -> None:
         self._shards = shards
-        self._starts = _starts(shards)
+        self._stored = Sequential(shards, selection)
         self._block_rows = block_rows
         self._window_blocks = window_blocks
         self._entropy = (seed, epoch)
@@ -102,6 +121,27 @@ class Shuffled:
             done += picked.size
         return runs
 
+    def numbers(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return which rows of the split those at ``position`` and after it are, (count,); reads none."""
+        parts = [np.zeros(0, np.int64)]
+        while count:
+            window = int(np.searchsorted(self._borders, position, side="right")) - 1
+            offset = position - int(self._borders[window])
+            picked = self._permuted(window)[offset : offset + count]
+            blocks = self._blocks_of(window)
+            starts = self._blocks[blocks] * self._block_rows
+            parts.append(self._stored.at(flat_indices(starts, self._sizes[blocks])[picked]))
+            position, count = position + picked.size, count - picked.size
+        return np.concatenate(parts)
+
+    def _blocks_of(self, window: int) -> slice:
+        return slice(window * self._window_blocks, (window + 1) * self._window_blocks)
+
+    def _permuted(self, window: int) -> NDArray[np.int64]:
+        """Return the order in which the rows of a window come."""
+        rows = int(self._borders[window + 1] - self._borders[window])
+        return np.random.default_rng((*self._entropy, window)).permutation(rows)
+
     def _load(self, window: int) -> None:
         """Read the blocks of a window and draw the permutation of its rows."""
         if window == self._loaded:
@@ -109,15 +149,15 @@ class Shuffled:
         rows = int(self._borders[window + 1] - self._borders[window])
         if self._window.dense.shape[0] != rows:
             self._window = _empty_like(self._shards, rows)
-        here = slice(window * self._window_blocks, (window + 1) * self._window_blocks)
+        here = self._blocks_of(window)
         done = 0
         runs: list[tuple[EncodedList, ...]] = []
         for block, size in zip(self._blocks[here].tolist(), self._sizes[here].tolist(), strict=True):
             target = _slice(self._window, done, done + size)
-            runs += copy_rows(self._shards, self._starts, block * self._block_rows, target)
+            runs += self._stored.fill(block * self._block_rows, target)
             done += size
         self._lists = tuple(join_runs(parts) for parts in zip(*runs, strict=True))
-        self._permutation = np.random.default_rng((*self._entropy, window)).permutation(rows)
+        self._permutation = self._permuted(window)
         self._loaded = window
 
 

@@ -148,6 +148,33 @@ def copy_rows(
     return runs
 
 
+def take_rows(
+    shards: Sequence[EncodedBlock], starts: Sequence[int], rows: NDArray[np.int64], out: EncodedBlock
+) -> list[tuple[EncodedList, ...]]:
+    """Copy single rows of a split, by number, into ``out`` (all of its rows).
+
+    Args:
+        shards: the split's shards.
+        starts: row of the split at which each shard starts.
+        rows: (B,) numbers of rows, ascending.
+        out: where to, but for list features; its labels must not be None.
+
+    Returns:
+        The M list features of these rows, a tuple for each shard they lie in, not copied.
+    """
+    firsts = np.searchsorted(rows, starts).tolist()
+    runs = []
+    for shard, start, first, last in zip(shards, starts, firsts, [*firsts[1:], len(rows)], strict=True):
+        if first == last:
+            continue
+        here, there = slice(first, last), rows[first:last] - start
+        for source, target in zip(fixed_columns(shard), fixed_columns(out), strict=True):
+            # With the default mode="raise", numpy would fill a buffer first; all indices are ours.
+            np.take(source, there, axis=0, out=target[here], mode="clip")
+        runs.append(tuple(column.take(there) for column in shard.lists))
+    return runs
+
+
 def fixed_columns(block: EncodedBlock) -> tuple[NDArray[Any], ...]:
     """Return the columns that have the same number of values in every row: all but list features."""
     assert block.labels is not None

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hotrow.data._intact import require_intact
 from hotrow.data._order import Order, Sequential, Shuffled
@@ -63,6 +65,9 @@ class Expansion(Protocol):
     def __call__(self, batch: Batch, *, epoch: int, number: int) -> Batch:
         """Return the rows of a batch and what is added to them: a function of its arguments alone."""
 
+    def origins(self, rows: int) -> NDArray[np.int64]:
+        """Return of which of a batch's rows each row that becomes of them is made."""
+
 
 class Loader:
     """Iterates over the batches of one split, epoch after epoch.
@@ -77,6 +82,7 @@ class Loader:
         dataset: a prepared data set.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         config: batch size and order.
+        selection: numbers of the rows of the split that take part, ascending; None for all.
         expansion: adds rows to every batch, which is then ``expansion.factor`` times as large; in the
             background thread. ``rows`` and ``config.batch_size`` count the rows that are stored.
 
@@ -94,15 +100,17 @@ class Loader:
         split: str,
         config: LoaderConfig | None = None,
         *,
+        selection: NDArray[np.int64] | None = None,
         expansion: Expansion | None = None,
     ) -> None:
         self.config = config or LoaderConfig()
         self._expansion = expansion
+        self._selection = selection
         self._shards = dataset.shards(split)
         self._schema = dataset.schema
         self._place = dataset.path / split
         self.labels = dataset.schema.labels
-        available = dataset.rows(split)
+        available = dataset.rows(split) if selection is None else len(selection)
         self.available = min(available, self.config.max_rows or available)
 
     @property
@@ -113,7 +121,7 @@ class Loader:
 
     @property
     def rows(self) -> int:
-        """Rows of the split visited in an epoch."""
+        """Rows visited in an epoch."""
         if self.config.drop_last:
             return self.batches * self.config.batch_size
         return self.available
@@ -134,6 +142,17 @@ class Loader:
             An iterator to be used in a ``with`` statement, which ends the thread.
         """
         return Prefetch(self._produce(epoch, start), depth=self.config.prefetch)
+
+    def rows_of(self, epoch: int, number: int) -> NDArray[np.int64]:
+        """Return which rows of the split a batch is made of, as many as it has, without reading any.
+
+        Args:
+            epoch: counted from 0.
+            number: of the batch in the epoch, counted from 0.
+        """
+        start = number * self.config.batch_size
+        rows = self._order(epoch).numbers(start, min(self.config.batch_size, self.rows - start))
+        return rows if self._expansion is None else rows[self._expansion.origins(len(rows))]
 
     def _produce(self, epoch: int, start: int) -> Iterator[Batch]:
         order = self._order(epoch)
@@ -168,7 +187,7 @@ class Loader:
 
     def _order(self, epoch: int) -> Order:
         if not self.config.shuffle:
-            return Sequential(self._shards)
+            return Sequential(self._shards, self._selection)
         return Shuffled(
             self._shards,
             rows=self.available,
@@ -176,4 +195,5 @@ class Loader:
             window_blocks=self.config.window_blocks,
             seed=self.config.seed,
             epoch=epoch,
+            selection=self._selection,
         )

@@ -39,23 +39,30 @@ MAX_NEGATIVES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """Negative sampling while training.
+    """Negatives of the training split: more of them where there are none, fewer where there are many.
 
     Attributes:
         negatives: rows drawn for each row of the training split, which must all be positive; 0 for none.
         user: the categorical feature that says who chose.
         item: the categorical feature that says what was chosen.
+        keep_negatives: share of the training split's negatives that is learnt from, see
+            ``hotrow.data.downsampling``; 1 for all. Probabilities stay those of the data.
     """
 
     negatives: int = 0
     user: str = "user"
     item: str = "item"
+    keep_negatives: float = 1.0
 
     def __post_init__(self) -> None:
         if self.negatives < 0:
             raise ConfigError("sampling.negatives", self.negatives, "at least 0")
         if self.negatives > MAX_NEGATIVES:
             raise ConfigError("sampling.negatives", self.negatives, f"at most {MAX_NEGATIVES}")
+        if not 0 < self.keep_negatives <= 1:
+            raise ConfigError("sampling.keep_negatives", self.keep_negatives, "above 0, at most 1")
+        if self.negatives and self.keep_negatives < 1:
+            raise ConfigError("sampling.keep_negatives", self.keep_negatives, "1 where negatives are drawn")
 
 
 class NegativeSampling:
@@ -128,6 +135,10 @@ class NegativeSampling:
             groups=None if batch.groups is None else self._grown(batch.groups),
         )
 
+    def origins(self, rows: int) -> NDArray[np.int64]:
+        """Return of which of B rows each row of a batch is made: themselves, then each for its negatives."""
+        return np.concatenate([np.arange(rows), np.repeat(np.arange(rows), self._negatives)])
+
     def _grown(self, rows: Tensor) -> Tensor:
         """Return the rows, then each of them ``negatives`` times."""
         B, shape = rows.shape[0], rows.shape[1:]
@@ -140,7 +151,7 @@ class NegativeSampling:
     def _grown_lists(self, lists: Jagged, B: int) -> Jagged:
         """Return the bags of each feature, then each of them ``negatives`` times."""
         offsets = lists.offsets.numpy()
-        one = np.concatenate([np.arange(B), np.repeat(np.arange(B), self._negatives)])
+        one = self.origins(B)
         bags = (np.arange(0, offsets.size - 1, B)[:, None] + one).reshape(-1)
         lengths = np.diff(offsets)[bags]
         index = torch.from_numpy(flat_indices(offsets[bags], lengths))

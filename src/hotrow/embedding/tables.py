@@ -5,7 +5,8 @@ Shapes: B batch, T tables, F features, L lookups, E rows of a table, D its width
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from hotrow.embedding._given import require_trainable, require_weights
 from hotrow.embedding._state import load_tables, save_tables
+from hotrow.embedding.accumulation import Accumulation
 from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerConfig, make_layout
 from hotrow.embedding.initial import uniform_rows, zero_states
 from hotrow.embedding.lookup import Lookup, split_result
@@ -23,6 +25,7 @@ from hotrow.kernels.embedding_bag import (
     OPERATOR,
     Bags,
     Embedded,
+    backward_update,
     fused_embedding_bag,
     library,
     make_checksums,
@@ -36,8 +39,8 @@ class EmbeddingTables(nn.Module):
 
     With an ``optimizer``, the tables are not parameters: in training mode, ``loss.backward()`` updates
     the touched rows, once each however often they occur in the batch, with the same bits whatever the
-    number of threads. Every lookup is a step of its own: looking up twice for one loss, or accumulating
-    gradients over several batches, steps the tables each time, and a loss that was scaled must be
+    number of threads. Every lookup is a step of its own, looking up twice for one loss too, but within
+    ``accumulating``, which makes one step of all; and a loss that was scaled must be
     unscaled before. After ``eval()`` nothing is updated, gradients or not.
 
     With ``optimizer=None`` they are parameters that get sparse gradients, for an optimizer outside such
@@ -134,6 +137,7 @@ class EmbeddingTables(nn.Module):
     ) -> None:
         self._tables = tuple(tables)
         self._optimizer = None if optimizer is None else FusedOptimizer(optimizer)
+        self._accumulation: Accumulation | None = None
         states = () if self._optimizer is None else self._optimizer.states
         self._names = {
             kind: [f"{kind}_{index}" for index in range(len(tables))]
@@ -223,6 +227,38 @@ class EmbeddingTables(nn.Module):
         bags = self._bags(ids)
         return split_result(self._embed(bags), self._layout, bags)
 
+    @contextmanager
+    def accumulating(self) -> Iterator[None]:
+        """Make one step of all lookups in the block: that of one lookup of all their examples, to the bit.
+
+        Gradients are added up, so each loss is to be divided by the number of all examples. The step is taken
+        at the end of the block, with the learning rate of then; none is taken if the block raises, or no
+        gradient came back. Results and their gradients are held until then. Lookups see the rows as they were
+        before the block; do them all on one thread.
+
+        Raises:
+            ConfigError: the tables have no fused optimizer.
+            RuntimeError: within another such block; from backward, after the block has ended.
+            ValueError: ids of some lookups have offsets or weights, and of others not.
+        """
+        if self._optimizer is None:
+            raise ConfigError("tables", None, "tables with a fused optimizer, to accumulate its gradients")
+        if self._accumulation is not None:
+            raise RuntimeError("these tables are accumulating already")
+        accumulation = self._accumulation = Accumulation(self._layout)
+        try:
+            yield
+            found = accumulation.joined()
+        finally:
+            self._accumulation = None
+            accumulation.close()
+        if found is not None:
+            states = self._states_of_each_table()
+            update = self._optimizer.update()
+            weights = self._of_each_table("weight")
+            backward_update(weights, states, self._layout, *found, update, backend=self._wanted)
+            self._optimizer.count_step()
+
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
         rows = sum(table.rows for table in self._tables)
@@ -250,6 +286,8 @@ class EmbeddingTables(nn.Module):
             return self._embed_compiled(bags, weights)
         if self._optimizer is None or not self.training:
             return self._embed_unfused(bags, weights)
+        if self._accumulation is not None and torch.is_grad_enabled():
+            return self._accumulation.add(bags, self._embed_unfused(bags, weights))
         return fused_embedding_bag(
             weights,
             self._states_of_each_table(),
@@ -280,6 +318,10 @@ class EmbeddingTables(nn.Module):
                 weights, self._layout, bags, checksums=checksums, backend=self._wanted
             )
         optimizer = self._optimizer if self.training and torch.is_grad_enabled() else None
+        if optimizer is not None and self._accumulation is not None:
+            raise RuntimeError(
+                "compiled lookups step the tables one by one; accumulate without torch.compile"
+            )
         if optimizer is None or torch.compiler.is_exporting():
             return Embedded(*library.embedding_bag(weights, *ids, self._layout_text, self._wanted))
         states = [state for of_table in self._states_of_each_table() for state in of_table]

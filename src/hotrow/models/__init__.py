@@ -3,6 +3,7 @@ optimizers, devices and files are other packages' concern.
 """  # noqa: D205
 
 from hotrow.models.base import MisfitError, ModelConfig, ModelFacts, RankingModel, input_fields
+from hotrow.models.correction import Correction
 from hotrow.models.dcnv2 import DCNv2, DCNv2Config
 from hotrow.models.deepfm import DeepFM, DeepFMConfig
 from hotrow.models.dien import DIEN, DIENConfig
@@ -33,6 +34,7 @@ __all__ = [
     "DLRM",
     "ESMM",
     "NCF",
+    "Correction",
     "DCNv2",
     "DCNv2Config",
     "DIENConfig",

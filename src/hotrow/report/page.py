@@ -15,6 +15,7 @@ from hotrow.report.curves import curves
 from hotrow.report.quality import quality
 from hotrow.report.run import RunFacts, read_run
 from hotrow.train.recipe import Recipe
+from hotrow.train.report import TrainReport
 from hotrow.units import format_bytes, format_count
 
 
@@ -80,9 +81,18 @@ def _summary(run: RunFacts) -> list[tuple[str, str]]:
         rows.append(("trained on", f"{run.report.samples:,} samples in {run.report.seconds:,.0f} s"))
         rows.append(("speed", f"{run.report.samples_per_second:,.0f} samples/s"))
         rows.append(("exported weights", f"of step {run.report.best_step:,} of {run.report.steps:,}"))
+        rows += _origin(run.report)
     if run.artifact_bytes is not None:
         rows.append(("artifact", format_bytes(run.artifact_bytes)))
     return rows
+
+
+def _origin(report: TrainReport) -> list[tuple[str, str]]:
+    if report.started_from is None:
+        return []
+    ids = report.started_from.totals()
+    told = f"{ids.kept:,} ids kept, {ids.new:,} new, {ids.gone:,} gone"
+    return [("started from", f"{report.started_from.run}, step {report.started_from.step:,}: {told}")]
 
 
 def _model_facts(config: Mapping[str, Any]) -> ModelFacts | None:

@@ -41,9 +41,19 @@ def quality(run: RunFacts) -> list[str]:
         html.heading("Quality of the exported model"),
         html.numbers(["", *judged], rows),
         html.paragraph("Normalised entropy below 1 beats predicting the mean; calibration 1 is calibrated."),
+        *_correction(run),
         *_ranking(judged),
         *_tasks(judged),
     ]
+
+
+def _correction(run: RunFacts) -> list[str]:
+    odds = run.report.corrected_odds if run.report else ()
+    if not odds:
+        return []
+    factors = ", ".join(f"{factor:.6g}" for factor in odds)
+    text = "Probabilities are those of the data, not of the rows as training sampled and weighted them: "
+    return [html.paragraph(f"{text}the model's odds are multiplied by {factors}.")]
 
 
 def _ranking(judged: Mapping[str, Evaluation]) -> list[str]:

@@ -94,7 +94,14 @@ class Comparison:
             logits.append(logits_B)
 
         at = DEFAULT_AT if rankings else None
-        metrics = evaluate(artifact.model, loader, at=at, on_batch=self._bar.advance, on_logits=keep)
+        metrics = evaluate(
+            artifact.model,
+            loader,
+            at=at,
+            correction=artifact.correction,
+            on_batch=self._bar.advance,
+            on_logits=keep,
+        )
         if not 2 <= metrics.positives <= metrics.rows - 2:
             raise DataError(
                 self._dataset.path / SCHEMA_FILE,

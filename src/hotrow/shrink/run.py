@@ -167,4 +167,5 @@ def _save(shrunk: Artifact, folder: Path, test: SplitReport, validation: SplitRe
         vocab_folder=shrunk.path / VOCAB_FOLDER,
         metrics=metrics,
         networks=shrunk.networks,
+        correction=shrunk.correction,
     )

@@ -14,6 +14,7 @@ from hotrow.train.recipe import Recipe, change, make_recipe
 from hotrow.train.report import TrainReport
 from hotrow.train.run import train_model
 from hotrow.train.run_folder import RunFolder
+from hotrow.train.warm_start import grown_recipe
 
 __all__ = [
     "CheckpointConfig",
@@ -30,6 +31,7 @@ __all__ = [
     "change",
     "evaluate",
     "evaluate_run",
+    "grown_recipe",
     "make_recipe",
     "train_model",
 ]

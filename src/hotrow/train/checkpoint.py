@@ -28,7 +28,7 @@ FORMAT_VERSION = 2
 
 CHECKSUMS = "checksums.json"
 _STATE = "state.json"
-_EMBEDDINGS = "embeddings."
+EMBEDDINGS = "embeddings."
 _REMEDY = "it was cut short or altered"
 
 
@@ -45,8 +45,8 @@ def write_checkpoint(folder: Path, learner: Learner, notes: Mapping[str, Any]) -
     """
     with atomic_folder(folder, overwrite=True) as partial:
         weights = learner.model.state_dict()
-        tables = {name: tensor for name, tensor in weights.items() if name.startswith(_EMBEDDINGS)}
-        dense = {name: tensor for name, tensor in weights.items() if not name.startswith(_EMBEDDINGS)}
+        tables = {name: tensor for name, tensor in weights.items() if name.startswith(EMBEDDINGS)}
+        dense = {name: tensor for name, tensor in weights.items() if not name.startswith(EMBEDDINGS)}
         write_tensors(partial / "tables.safetensors", tables)
         write_tensors(partial / "dense.safetensors", dense)
         optimizer = optimizer_tensors(learner.optimizer, learner.model.dense_parameters())
@@ -107,17 +107,30 @@ def load_weights(folder: Path, model: RankingModel) -> None:
     Raises:
         CheckpointError: the checkpoint cannot be read, or is of another model.
     """
-    for name in ("tables.safetensors", "dense.safetensors"):
-        tensors = read_tensors(folder / name)
-        expected = {key for key in model.state_dict() if key.startswith(_EMBEDDINGS) == (name[0] == "t")}
-        for key in sorted(expected.symmetric_difference(tensors)):
-            place = "missing" if key in expected else "not of this model"
-            raise CheckpointError(f"{folder / name}: tensor {key} is {place}")
-        try:
-            with torch.no_grad():
-                model.load_state_dict(tensors, strict=False)
-        except RuntimeError as error:
-            raise CheckpointError(f"{folder / name}: does not fit this model ({error})") from error
+    _load_part(folder / "tables.safetensors", model, tables=True)
+    load_networks(folder, model)
+
+
+def load_networks(folder: Path, model: RankingModel) -> None:
+    """Fill a model's networks alone.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, or is of another model.
+    """
+    _load_part(folder / "dense.safetensors", model, tables=False)
+
+
+def _load_part(file: Path, model: RankingModel, *, tables: bool) -> None:
+    tensors = read_tensors(file)
+    expected = {key for key in model.state_dict() if key.startswith(EMBEDDINGS) == tables}
+    for key in sorted(expected.symmetric_difference(tensors)):
+        place = "missing" if key in expected else "not of this model"
+        raise CheckpointError(f"{file}: tensor {key} is {place}")
+    try:
+        with torch.no_grad():
+            model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file}: does not fit this model ({error})") from error
 
 
 def read_notes(folder: Path) -> Mapping[str, Any]:

@@ -55,6 +55,28 @@ class DenseOptimizerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelWeights:
+    """What an example counts in the loss, by its label.
+
+    Unequal weights change the odds that a model learns; the artifact's correction undoes that, so that
+    probabilities stay those of the data (``hotrow.models.Correction``).
+
+    Attributes:
+        positive: of label 1, a number for each task; empty for all 1.
+        negative: of label 0, likewise.
+    """
+
+    positive: tuple[float, ...] = ()
+    negative: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, weights in (("positive", self.positive), ("negative", self.negative)):
+            for weight in weights:
+                if not 0 < weight < math.inf:
+                    raise ConfigError(f"label_weights.{name}", weight, "a finite number above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """How both learning rates, the tables' and the networks', change over a run.
 
@@ -142,14 +164,17 @@ class TrainConfig:
         epochs: passes over the training split.
         batch_size: B, rows of the training split, to which ``sampling`` adds its own. An epoch's last
             batch has what rows are left over; it weighs accordingly.
+        accumulate: pieces that a batch is computed in, one after another, their gradients added up: the
+            networks need the memory of a piece, and the step is that of the batch.
         seed: of the initial weights and of the order of the rows.
         strategy: where tables and networks are: ``cpu``, both in the host's memory.
         precision: of the networks' arithmetic.
-        sampling: rows of items that users did not choose, added to every batch.
+        sampling: of negatives: added to every batch, or left out.
         tables: the embedding tables' optimizer.
         dense: the networks' optimizer.
         task_weights: what the losses of the model's tasks are multiplied by, in their order; empty for
             all 1.
+        label_weights: what examples count by their label.
         schedule: of both learning rates.
         validation: while training.
         checkpoints: when and how many.
@@ -158,6 +183,7 @@ class TrainConfig:
 
     epochs: int = 1
     batch_size: int = 2048
+    accumulate: int = 1
     seed: int = 0
     strategy: Strategy = "cpu"
     precision: Precision = "fp32"
@@ -165,6 +191,7 @@ class TrainConfig:
     tables: TableOptimizerConfig = field(default_factory=lambda: TableOptimizerConfig(lr=0.2, eps=5e-4))
     dense: DenseOptimizerConfig = DenseOptimizerConfig()
     task_weights: tuple[float, ...] = ()
+    label_weights: LabelWeights = LabelWeights()
     schedule: ScheduleConfig = ScheduleConfig()
     validation: ValidationConfig = ValidationConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()
@@ -173,6 +200,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
         _at_least("batch_size", self.batch_size, 1)
+        _at_least("accumulate", self.accumulate, 1)
+        if self.accumulate > self.batch_size:
+            raise ConfigError("accumulate", self.accumulate, f"at most the batch_size, {self.batch_size}")
         _at_least("log_every", self.log_every, 1)
         for weight in self.task_weights:
             _at_least("task_weights", weight, 0)

@@ -28,7 +28,7 @@ def evaluate_run(
     item: str | None = None,
     show_progress: bool = False,
 ) -> Evaluation:
-    """Return the metrics of a run's exported model.
+    """Return the metrics of a run's exported model, of the probabilities that it ranks with.
 
     Args:
         run: a run, or the artifact of one.
@@ -55,7 +55,14 @@ def evaluate_run(
     if loader.rows == 0:
         raise DataError(dataset.path / SCHEMA_FILE, f"split {split} has no rows to evaluate")
     with progress("evaluate", loader.rows, "rows", show=show_progress) as bar:
-        return evaluate(artifact.model, loader, at=at or DEFAULT_AT, item=column, on_batch=bar.advance)
+        return evaluate(
+            artifact.model,
+            loader,
+            at=at or DEFAULT_AT,
+            item=column,
+            correction=artifact.correction,
+            on_batch=bar.advance,
+        )
 
 
 def _item_column(schema: Schema, at: Sequence[int] | None, item: str | None) -> int | None:

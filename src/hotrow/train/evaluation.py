@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hotrow.data.loader import Loader
 from hotrow.metrics import Evaluation, MetricAccumulator, RankingAccumulator
 from hotrow.metrics.ranking import DEFAULT_AT
-from hotrow.models import RankingModel
+from hotrow.models import Correction, RankingModel
 from hotrow.train.tasks import TaskLabels, require_logit_each, task_labels
 from hotrow.types import Batch
 
@@ -24,6 +24,7 @@ def evaluate(
     *,
     at: Sequence[int] | None = DEFAULT_AT,
     item: int | None = None,
+    correction: Correction | None = None,
     on_batch: Callable[[int], None] | None = None,
     on_logits: Callable[[Floats, Floats], None] | None = None,
 ) -> Evaluation:
@@ -35,20 +36,23 @@ def evaluate(
         at: lengths of the top lists that are judged where rows have groups; None for no ranking metrics,
             which hold 13 bytes for each row.
         item: the categorical feature, by its column, whose ids are the items of ``coverage``.
+        correction: what makes the probabilities of the model's logits those of the data; None for nothing.
         on_batch: called after each batch with its number of rows; what it raises ends the evaluation.
-        on_logits: called with the first task's labels (B,) and logits (B,) of each batch, both float32.
+        on_logits: called with the first task's labels (B,) and logits (B,) of each batch, both float32, the
+            logits corrected.
 
     Raises:
         DivergedError: the model gives a logit that is not a finite number.
         ConfigError: the data set has no label for one of the model's tasks.
     """
+    correction = correction or Correction()
     figures = _Figures(task_labels(model.tasks, loader.labels), at, item)
     training = model.training
     model.eval()
     try:
         with torch.inference_mode(), loader.epoch() as batches:
             for batch in batches:
-                labels_B, logits_B = figures.add(batch, model(batch).numpy())
+                labels_B, logits_B = figures.add(batch, correction(model(batch)).numpy())
                 if on_logits is not None:
                     on_logits(labels_B, logits_B)
                 if on_batch is not None:

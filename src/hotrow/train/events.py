@@ -44,7 +44,8 @@ class TrainFigures:
     """Training since the last figures. Each row is judged before the model learns from it.
 
     Attributes:
-        loss: mean binary cross-entropy, in nats; of several tasks, the weighted sum of theirs.
+        loss: mean binary cross-entropy, in nats, of rows as they are learnt from, weighted by their labels;
+            of several tasks, the weighted sum of theirs.
         auc: of the first task.
         table_lr: the tables' learning rate at the last step.
         dense_lr: the networks' learning rate at the last step.

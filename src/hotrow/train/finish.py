@@ -6,6 +6,7 @@ from hotrow.artifact import save_artifact
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.files import atomic_file, write_json
+from hotrow.interrupt import Interrupt
 from hotrow.metrics import Evaluation
 from hotrow.train.checkpoint import load_weights, verify_checkpoint
 from hotrow.train.evaluation import evaluate
@@ -24,12 +25,14 @@ def finish(
     folder: RunFolder,
     store: CheckpointStore,
     listener: Listener,
+    interrupt: Interrupt,
 ) -> TrainReport:
     """Export the best weights (without ``keep_best``, the last) and write ``result.json``, in that order.
 
     Raises:
         CheckpointError: the best checkpoint is no longer intact.
         StorageError: the disk is full or refuses to be written.
+        StopRequestedError: a stop was asked for while the model was judged; nothing was written.
     """
     progress, model = trainer.learner.progress, trainer.learner.model
     best_step = progress.step
@@ -42,13 +45,15 @@ def finish(
         samples=progress.samples,
         samples_per_second=progress.samples / progress.seconds if progress.seconds else 0.0,
         epochs=trainer.calendar.epochs_done(progress.step),
-        validation=_judge(trainer, dataset, "valid"),
-        test=_judge(trainer, dataset, "test"),
+        validation=_judge(trainer, dataset, "valid", interrupt),
+        test=_judge(trainer, dataset, "test", interrupt),
         run=str(folder.path),
         steps=progress.step,
         seconds=progress.seconds,
         best_step=best_step,
         stopped_early=progress.step < trainer.calendar.total,
+        corrected_odds=trainer.correction.odds,
+        started_from=folder.read_origin(),
     )
     listener.on_finish(trainer.moment(), report)
     result = report.to_mapping()
@@ -60,6 +65,7 @@ def finish(
         schema=dataset.schema,
         vocab_folder=dataset.vocab_folder,
         metrics={name: result[name] for name in ("validation", "test")},
+        correction=trainer.correction,
         overwrite=True,
     )
     with atomic_file(folder.result) as partial:
@@ -67,8 +73,16 @@ def finish(
     return report
 
 
-def _judge(trainer: Trainer, dataset: Dataset, split: str) -> Evaluation | None:
+def _judge(trainer: Trainer, dataset: Dataset, split: str, interrupt: Interrupt) -> Evaluation | None:
     """Return the metrics on a whole split, None when it is empty."""
     config = trainer.config.validation
     loader = Loader(dataset, split, LoaderConfig(batch_size=config.batch_size))
-    return evaluate(trainer.learner.model, loader, at=(config.at,)) if loader.rows else None
+    if not loader.rows:
+        return None
+    return evaluate(
+        trainer.learner.model,
+        loader,
+        at=(config.at,),
+        correction=trainer.correction,
+        on_batch=lambda rows: interrupt.check(),
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from hotrow.config import to_mapping
 from hotrow.metrics import Evaluation
+from hotrow.train.origin import Origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,9 @@ class TrainReport:
         seconds: time spent training, over all resumes.
         best_step: the step whose weights were exported.
         stopped_early: whether validation ran out of patience before all epochs were done.
+        corrected_odds: what the odds of each task are multiplied by to be those of the data, see
+            ``hotrow.models.Correction``; empty where they are as they were learnt.
+        started_from: the run whose weights were the first; None where they were drawn.
     """
 
     samples: int
@@ -36,9 +40,11 @@ class TrainReport:
     seconds: float
     best_step: int
     stopped_early: bool
+    corrected_odds: tuple[float, ...] = ()
+    started_from: Origin | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the report as plain JSON types."""
         judged = {"validation": self.validation, "test": self.test}
         splits = {name: None if found is None else found.to_mapping() for name, found in judged.items()}
-        return to_mapping(self) | splits
+        return to_mapping(self) | {"corrected_odds": list(self.corrected_odds)} | splits

@@ -16,10 +16,12 @@ from typing import Any
 
 import torch
 
-from hotrow.config import from_mapping
-from hotrow.data.dataset import Dataset
+from hotrow.config import from_mapping, to_mapping
+from hotrow.data.dataset import SCHEMA_FILE, SPLITS, Dataset
+from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, DataError, MissingFileError, OutputExistsError, UserError
 from hotrow.files import atomic_file, read_json, storage_errors, write_json
+from hotrow.train.origin import Origin
 from hotrow.train.recipe import Recipe
 from hotrow.train.report import TrainReport
 from hotrow.version import hotrow_version
@@ -27,6 +29,7 @@ from hotrow.version import hotrow_version
 FORMAT_VERSION = 1
 
 _CONFIG = "config.json"
+_ORIGIN = "started_from"
 _LIBRARIES = ("torch", "numpy", "pyarrow")
 
 
@@ -44,6 +47,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.result = self.path / "result.json"
+        self.diverged = self.path / "diverged"
 
     @property
     def is_run(self) -> bool:
@@ -91,7 +95,24 @@ class RunFolder:
         """
         return Recipe.from_mapping(self.read_config(), where=str(self.config))
 
-    def start(self, recipe: Recipe, dataset: Dataset, *, command: Sequence[str], overwrite: bool) -> None:
+    def read_origin(self) -> Origin | None:
+        """Return where the run's first weights came from; None: they were drawn.
+
+        Raises:
+            UserError: ``config.json`` cannot be used.
+        """
+        stored = self.read_config().get(_ORIGIN)
+        return None if stored is None else from_mapping(Origin, stored, where=f"{self.config}: {_ORIGIN}")
+
+    def start(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        *,
+        command: Sequence[str],
+        overwrite: bool,
+        origin: Origin | None = None,
+    ) -> None:
         """Make the folder and write ``config.json``.
 
         Raises:
@@ -106,7 +127,10 @@ class RunFolder:
                 "path": str(dataset.path.absolute()),
                 "fingerprint": dataset.fingerprint(),
                 "schema_fingerprint": dataset.schema.fingerprint(),
+                "schema": dataset.schema.to_mapping(),
+                "rows": {split: dataset.rows(split) for split in SPLITS},
             },
+            **({} if origin is None else {_ORIGIN: to_mapping(origin)}),
             "environment": environment(),
             "command": list(command),
         }
@@ -117,21 +141,34 @@ class RunFolder:
         """Check that a run is resumed with what it was started with.
 
         Raises:
-            ConfigError: names the first difference.
+            SchemaMismatchError: the data set has other features; names the first difference.
+            ConfigError: another recipe, or other rows; names the first difference.
         """
-        stored = self.read_config()
-        now = {**recipe.to_mapping(), "dataset": {"fingerprint": dataset.fingerprint()}}
-        before = {
-            "model": stored.get("model"),
-            "train": stored.get("train"),
-            "dataset": {"fingerprint": stored.get("dataset", {}).get("fingerprint")},
-        }
-        difference = _first_difference(before, json.loads(json.dumps(now)), "")
+        self._require_same_data(dataset)
+        difference = first_difference(self.read_recipe().to_mapping(), recipe.to_mapping(), "")
         if difference is not None:
             field, old, new = difference
-            raise ConfigError(
-                field, new, f"{old!r}, with which {self.path} was started; to change it, start another run"
-            )
+            raise ConfigError(field, new, f"{old!r}, {self._remedy}")
+
+    def _require_same_data(self, dataset: Dataset) -> None:
+        stored = self.read_config().get("dataset", {})
+        before, now = stored.get("fingerprint"), dataset.fingerprint()
+        if before == now:
+            return
+        if "schema" in stored:
+            schema = Schema.from_mapping(stored["schema"], where=f"{self.config}: dataset.schema")
+            schema.require_same(dataset.schema, this=str(self.config), that=str(dataset.path / SCHEMA_FILE))
+        for split in SPLITS:
+            old, new = stored.get("rows", {}).get(split), dataset.rows(split)
+            if old is not None and old != new:
+                raise ConfigError(f"dataset.rows.{split}", new, f"{old}, {self._remedy}")
+        raise ConfigError(
+            "dataset.fingerprint", now, f"{before!r} (as many rows of the same features), {self._remedy}"
+        )
+
+    @property
+    def _remedy(self) -> str:
+        return f"with which {self.path} was started; to change it, start another run"
 
     def environment_changes(self) -> list[str]:
         """Return what of the machine and the libraries differs from when the run was started."""
@@ -215,10 +252,11 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _first_difference(old: Any, new: Any, field: str) -> tuple[str, object, object] | None:
+def first_difference(old: Any, new: Any, field: str) -> tuple[str, object, object] | None:
+    """Return the first field in which two mappings differ, with both values; None where they are the same."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in {**old, **new}:
-            found = _first_difference(old.get(key), new.get(key), f"{field}.{key}" if field else str(key))
+            found = first_difference(old.get(key), new.get(key), f"{field}.{key}" if field else str(key))
             if found is not None:
                 return found
         return None
