@@ -7,9 +7,11 @@ reads or overrides them. Type checks are msgspec's; messages name the dotted fie
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,6 +20,7 @@ from hotrow.errors import ConfigError
 Config = TypeVar("Config")
 
 _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_ABSENT = re.compile("Object missing required field `(.*)`")
 
 
 def to_mapping(config: object) -> dict[str, Any]:
@@ -58,7 +61,9 @@ def override(config: Config, settings: Mapping[str, str], *, where: str = "") ->
             if not isinstance(node, dict):
                 node = {}
         if leaf not in node:
-            raise ConfigError(_join(where, key), text, f"one of the fields {', '.join(leaves(mapping))}")
+            names = leaves(mapping)
+            expected = f"one of the fields {', '.join(names)}{did_you_mean(key, names)}"
+            raise ConfigError(_join(where, key), text, expected)
         node[leaf] = _parse(text, node[leaf])
     return _convert(type(config), mapping, where, strict=False)
 
@@ -89,6 +94,12 @@ def leaves(mapping: Mapping[str, Any], prefix: str = "") -> list[str]:
     return names
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the nearest known name, or nothing if none is near."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
 def _parse(text: str, current: object) -> object:
     """Split text where the field holds a sequence; ``null`` and ``none`` clear an optional field."""
     if text.lower() in ("null", "none"):
@@ -106,6 +117,10 @@ def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, stric
         match = _MESSAGE.fullmatch(str(error))
         assert match is not None
         path = (match["path"] or "").lstrip(".")
+        absent = _ABSENT.fullmatch(match["problem"])
+        if absent is not None:
+            path = _join(path, absent[1])
+            raise ConfigError(_join(where, path), None, _allowed(cls, path) or "a value") from error
         value = _lookup(mapping, path)
         expected = _allowed(cls, path) or match["problem"].partition("Expected ")[2].partition(",")[0].strip(
             "`"
@@ -121,7 +136,8 @@ def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> 
     hints = get_type_hints(cls)
     for key, value in mapping.items():
         if key not in hints:
-            raise ConfigError(_join(where, key), value, f"one of the fields {', '.join(hints)}")
+            expected = f"one of the fields {', '.join(hints)}{did_you_mean(key, hints)}"
+            raise ConfigError(_join(where, key), value, expected)
         items: Collection[Any] = value if isinstance(value, (list, tuple)) else [value]
         if get_origin(hints[key]) is Mapping and isinstance(value, Mapping):
             items = value.values()
@@ -159,15 +175,30 @@ def _allowed(cls: Any, path: str) -> str:
     hint: Any = cls
     for key in re.findall(r"[^.\[\]]+", path):
         if dataclasses.is_dataclass(hint):
-            hint = get_type_hints(hint).get(key)
+            hint = _without_none(get_type_hints(hint).get(key))
         elif key.isdigit() or key == "...":
             hint = next(iter(get_args(hint)), None)
         else:
             return ""
     if get_origin(hint) is Literal:
-        return " or ".join(str(value) for value in get_args(hint))
+        return " or ".join(_shown(value) for value in get_args(hint))
     return ""
 
 
+def _without_none(hint: Any) -> Any:
+    """Return the one type that an optional field has beside None."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 else hint
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if any(letter.isalnum() for letter in text) else repr(value)
+
+
 def _join(where: str, key: str) -> str:
+    if where.endswith(": "):
+        return where + key if key else where.removesuffix(": ")
     return f"{where}.{key}" if where and key else where or key
