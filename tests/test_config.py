@@ -92,6 +92,38 @@ def test_reading_names_the_field(mapping: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_the_nearest_field_is_suggested() -> None:
+    with pytest.raises(ConfigError, match=r"one of the fields .*named \(did you mean steps\?\)"):
+        from_mapping(Outer, {"stepz": 1})
+    with pytest.raises(ConfigError, match=r"expected inner\.lr, or another of the fields"):
+        override(Outer(), {"inner.l": "1"})
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(Outer, {"wholly_other": 1})
+    assert "did you mean" not in str(caught.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strict:
+    kind: Literal["a", "b"]
+    count: int
+    maybe: Literal["x", ","] | None = None
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"count": 1}, "file: kind: got None, expected a or b"),
+        ({"kind": "a"}, "file: count: got None, expected a value"),
+        ({"kind": "a", "count": 1, "maybe": "y"}, "file: maybe: got 'y', expected x or ','"),
+        ({"kind": "a", "count": "1"}, "file: count: got '1', expected int"),
+    ],
+)
+def test_fields_without_a_default_and_optional_ones(mapping: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(Strict, mapping, where="file: ")
+    assert str(caught.value) == message
+
+
 def test_a_setting_without_equals_is_refused() -> None:
     with pytest.raises(ConfigError, match="key=value"):
         parse_settings(["batch_size"])

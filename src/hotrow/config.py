@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -19,13 +20,15 @@ from hotrow.errors import ConfigError
 Config = TypeVar("Config")
 
 _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_ABSENT = re.compile("Object missing required field `(.*)`")
 
 
 def to_mapping(config: object) -> dict[str, Any]:
     """Return a configuration as plain JSON types."""
     # msgspec leaves out the fields of a dataclass that it has made itself and that have their defaults.
-    is_instance = dataclasses.is_dataclass(config) and not isinstance(config, type)
-    mapping: dict[str, Any] = msgspec.to_builtins(dataclasses.asdict(config) if is_instance else config)
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        config = dataclasses.asdict(config)
+    mapping: dict[str, Any] = msgspec.to_builtins(config)
     return mapping
 
 
@@ -115,6 +118,12 @@ def _nearest(key: str, names: Sequence[str]) -> list[str]:
     return [name for like in difflib.get_close_matches(leaf, by_leaf, n=1) for name in by_leaf[like]]
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the nearest known names, or nothing if none is near."""
+    found = _nearest(name, list(known))
+    return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
 def _parse(text: str, current: object) -> object:
     """Split text where the field holds a sequence; ``null`` and ``none`` clear an optional field."""
     if text.lower() in ("null", "none"):
@@ -132,6 +141,10 @@ def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, stric
         match = _MESSAGE.fullmatch(str(error))
         assert match is not None
         path = (match["path"] or "").lstrip(".")
+        absent = _ABSENT.fullmatch(match["problem"])
+        if absent is not None:
+            path = _join(path, absent[1])
+            raise ConfigError(_join(where, path), None, _allowed(cls, path) or "a value") from error
         value = _lookup(mapping, path)
         expected = _allowed(cls, path) or match["problem"].partition("Expected ")[2].partition(",")[0].strip(
             "`"
@@ -147,7 +160,8 @@ def _refuse_unknown_fields(cls: Any, mapping: Mapping[str, Any], where: str) -> 
     hints = get_type_hints(cls)
     for key, value in mapping.items():
         if key not in hints:
-            raise ConfigError(_join(where, key), value, f"one of the fields {', '.join(hints)}")
+            expected = f"one of the fields {', '.join(hints)}{did_you_mean(key, hints)}"
+            raise ConfigError(_join(where, key), value, expected)
         items: Collection[Any] = value if isinstance(value, (list, tuple)) else [value]
         if get_origin(hints[key]) is Mapping and isinstance(value, Mapping):
             items = value.values()
@@ -185,15 +199,30 @@ def _allowed(cls: Any, path: str) -> str:
     hint: Any = cls
     for key in re.findall(r"[^.\[\]]+", path):
         if dataclasses.is_dataclass(hint):
-            hint = get_type_hints(hint).get(key)
+            hint = _without_none(get_type_hints(hint).get(key))
         elif key.isdigit() or key == "...":
             hint = next(iter(get_args(hint)), None)
         else:
             return ""
     if get_origin(hint) is Literal:
-        return " or ".join(str(value) for value in get_args(hint))
+        return " or ".join(_shown(value) for value in get_args(hint))
     return ""
 
 
+def _without_none(hint: Any) -> Any:
+    """Return the one type that an optional field has beside None."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 else hint
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if any(letter.isalnum() for letter in text) else repr(value)
+
+
 def _join(where: str, key: str) -> str:
+    if where.endswith(": "):
+        return where + key if key else where.removesuffix(": ")
     return f"{where}.{key}" if where and key else where or key

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotrow.data.splits import check_split, split_ranges
+from hotrow.data.splits import RuleKind, SplitRule, check_split, require_all, split_ranges
 from hotrow.errors import ConfigError, DataError
 
 
@@ -49,3 +49,14 @@ def test_files_needs_two_sources() -> None:
         check_split("files", 1)
     check_split("files", 2)
     check_split("auto", 1)
+
+
+def test_which_splits_need_a_column() -> None:
+    ordered = {by: SplitRule(by=by).is_ordered for by in get_args(RuleKind)}
+    assert ordered == {"rows": False, "random": False, "time": True, "group": True, "column": True}
+
+
+def test_a_split_without_rows_is_named() -> None:
+    require_all((1, 1, 1), "time", "out")
+    with pytest.raises(DataError, match="out: 6 accepted rows split by time leave none for the test split"):
+        require_all((5, 1, 0), "time", "out")

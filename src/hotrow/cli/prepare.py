@@ -1,4 +1,4 @@
-"""``hotrow prepare``: raw click logs to a prepared data set."""
+"""``hotrow prepare``: raw logs and tables to a prepared data set."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, t
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hotrow.data.formats.guess import GuessReport
     from hotrow.data.report import FeatureSummary, PrepareReport
 
 
@@ -25,7 +26,17 @@ def prepare(
             metavar="SRC", help="Logs in order of time, plain or gzipped; or the format's files or folder."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the prepared data set.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the prepared data set.")] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of csv and parquet: the schema file, which says what columns are."
+        ),
+    ] = None,
+    guess: Annotated[
+        bool,
+        typer.Option("--guess", help="Write the schema file by the first rows of SRC, to be looked through."),
+    ] = False,
     split: Annotated[
         str,
         typer.Option(
@@ -56,11 +67,11 @@ def prepare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Prepare raw click logs for training: split them, make vocabularies, write memory-mappable shards.
+    """Prepare raw logs and tables for training: split them, make vocabularies, write memory-mappable shards.
 
     Rows that cannot be used are counted and kept in rejected.tsv; --out is complete or absent.
 
@@ -69,12 +80,20 @@ def prepare(
       hotrow prepare criteo train.txt --out data/kaggle
       hotrow prepare criteo day_*.gz --out data/terabyte --hash-rows 10000000
       hotrow prepare movielens ml-1m --set history=50 --out data/ml-1m
+      hotrow prepare csv rows.csv --guess --schema columns.toml
+      hotrow prepare csv rows.csv --schema columns.toml --out data/mine
     """  # noqa: D301 - \b is typer's mark for a paragraph to leave as it is
     from hotrow.config import from_mapping, parse_settings, to_mapping
     from hotrow.data.prepare import PrepareConfig
     from hotrow.data.prepare import prepare as run
+    from hotrow.errors import ConfigError
 
     set_up_logging(verbose)
+    if guess:
+        _guess(format_name, sources, schema, out, overwrite=overwrite, as_json=as_json)
+        return
+    if out is None:
+        raise ConfigError("--out", None, "the folder of the prepared data set")
     settings = {
         "split": split,
         "min_count": min_count,
@@ -84,8 +103,39 @@ def prepare(
     }
     config = from_mapping(PrepareConfig, settings)
     own = parse_settings(set_ or [])
-    report = run(format_name, sources, out, config, settings=own, overwrite=overwrite, show_progress=True)
+    report = run(
+        format_name,
+        sources,
+        out,
+        config,
+        schema=schema,
+        settings=own,
+        overwrite=overwrite,
+        show_progress=True,
+    )
     show(to_mapping(report), as_json=as_json, text=_text(report))
+
+
+def _guess(
+    format_name: str,
+    sources: list[Path],
+    schema: Path | None,
+    out: Path | None,
+    *,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write a schema file and tell what is in it."""
+    from hotrow.config import to_mapping
+    from hotrow.data.formats.guess import guess_schema
+    from hotrow.errors import ConfigError
+
+    if schema is None:
+        raise ConfigError("--schema", None, "the schema file to write")
+    if out is not None:
+        raise ConfigError("--out", str(out), "nothing beside --guess, which prepares no data set")
+    report = guess_schema(format_name, sources, schema, overwrite=overwrite)
+    show(to_mapping(report), as_json=as_json, text=_guessed(report))
 
 
 def _hash_settings(settings: list[str]) -> dict[str, int]:
@@ -99,6 +149,15 @@ def _hash_settings(settings: list[str]) -> dict[str, int]:
             raise ConfigError("--hash", setting, "FEATURE=ROWS, for example C3=1000000")
         parsed[name] = int(rows)
     return parsed
+
+
+def _guessed(report: GuessReport) -> str:
+    facts: dict[str, object] = {"rows looked at": report.rows}
+    facts |= dict(report.columns)
+    lines = [table(f"wrote {report.schema}; look through it before it is used", facts)]
+    if not report.label:
+        lines.append("  no label was found: name it in the file")
+    return "\n".join(lines)
 
 
 def _text(report: PrepareReport) -> str:

@@ -36,7 +36,8 @@ def rank(
     """Score raw rows in the format of the log that the model was trained on.
 
     Rows for models of MovieLens or of sequences are JSON objects, one a line, or
-    a table with a header. Ids never seen and missing values are allowed. The
+    a table with a header; for those of csv and parquet any of these and Parquet.
+    Ids never seen and missing values are allowed. The
     output has a header and one line for each row of FILE: its line number and
     its click probability. A line that cannot be read has an empty score (null in
     JSON) and is counted; with --out it is kept beside the table, in

@@ -1,11 +1,11 @@
-"""Third pass of ``prepare``: each categorical feature's vocabulary, and its keys turned into ids."""
+"""Third pass of ``prepare``: each vocabulary, and the keys of the features that use it turned into ids."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,101 +16,199 @@ from numpy.typing import NDArray
 from hotrow.data.counting import MAX_DISTINCT, count_keys
 from hotrow.data.encoder import FeatureEncoder, HashEncoder, VocabularyEncoder
 from hotrow.data.report import FeatureSummary
-from hotrow.data.schema import MISSING_ID, UNSEEN_ID, CategoricalFeature
+from hotrow.data.schema import (
+    MISSING_ID,
+    RESERVED_IDS,
+    UNSEEN_ID,
+    CategoricalFeature,
+    ListFeature,
+    Schema,
+)
 from hotrow.data.stage import Stage
 from hotrow.data.vocabulary import VOCABULARY_FOLDER, Vocabulary, vocabulary_path
 from hotrow.progress import progress
 
-_COUNTED_AT_ONCE = 1 << 21  # rows; many, because each time their counts are merged into all before
-_ENCODED_AT_ONCE = 1 << 17  # rows; few, to stay in the cache
+_COUNTED_AT_ONCE = 1 << 21  # ids; many, because each time their counts are merged into all before
+_ENCODED_AT_ONCE = 1 << 17  # ids; few, to stay in the cache
 _MAX_THREADS = 2  # each may hold the counts of MAX_DISTINCT ids
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What encoding has told.
+
+    Attributes:
+        schema: with the numbers of rows, digests and mean lengths filled in.
+        summaries: of every feature, in column order.
+    """
+
+    schema: Schema
+    summaries: tuple[FeatureSummary, ...]
+
+
 def encode_features(
-    stage: Stage,
-    features: Sequence[CategoricalFeature],
-    folder: Path,
-    *,
-    train: range,
-    show_progress: bool,
-) -> tuple[tuple[CategoricalFeature, ...], tuple[FeatureSummary, ...]]:
+    stage: Stage, folder: Path, *, train: range, caps: Mapping[str, int], show_progress: bool
+) -> Encoded:
     """Encode every feature within the stage; the keys there are replaced by ids.
 
     Args:
-        stage: all accepted rows.
-        features: in column order; ``rows`` is final for hashed ones only.
+        stage: all accepted rows; of its schema ``rows`` is final for hashed features only.
         folder: takes the folder of vocabularies.
         train: the rows that ids are counted over.
+        caps: most rows of the tables that have such a bound; the rarest ids are unseen.
         show_progress: report progress on standard error.
-
-    Returns:
-        The features with their numbers of rows, and what is told of each.
     """
     vocabularies = folder / VOCABULARY_FOLDER
     vocabularies.mkdir()
     threads = min(os.cpu_count() or 1, _MAX_THREADS)
-    encode = partial(_encode_feature, stage, vocabularies, train)
-    done = []
+    encode = _Encoding(stage, vocabularies, train, caps)
+    owners = stage.schema.owners
+    done = _Features({}, {}, {})
     with (
-        progress("encode", len(features), "features", show=show_progress) as bar,
+        progress("encode", len(owners), "features", show=show_progress) as bar,
         ThreadPoolExecutor(threads) as pool,
     ):
-        for result in pool.map(encode, range(len(features)), features):
-            done.append(result)
+        for part in pool.map(encode, owners):
+            done = _Features(
+                done.categorical | part.categorical, done.lists | part.lists, done.summaries | part.summaries
+            )
             bar.advance(1)
-    return tuple(feature for feature, _ in done), tuple(summary for _, summary in done)
-
-
-def _encode_feature(
-    stage: Stage, vocabularies: Path, train: range, column: int, feature: CategoricalFeature
-) -> tuple[CategoricalFeature, FeatureSummary]:
-    encoder: FeatureEncoder
-    if feature.encoding == "hash":
-        distinct, encoder = None, HashEncoder(feature.name, feature.rows)
-    else:
-        vocabulary, distinct = _make_vocabulary(stage, vocabularies, train, column, feature)
-        encoder = VocabularyEncoder(vocabulary.keys)
-        feature = replace(feature, rows=vocabulary.rows, vocabulary=vocabulary.digest())
-    unseen, missing = _write_ids(stage, column, encoder)
-    summary = FeatureSummary(
-        name=feature.name,
-        kind="categorical",
-        rows=feature.rows,
-        encoding=feature.encoding,
-        distinct=distinct,
-        unseen_share=unseen / stage.rows,
-        missing_share=missing / stage.rows,
+    schema = stage.schema
+    complete = replace(
+        schema,
+        categorical=tuple(done.categorical[feature.name] for feature in schema.categorical),
+        lists=tuple(done.lists[feature.name] for feature in schema.lists),
     )
-    return feature, summary
+    dense = {feature.name: FeatureSummary(name=feature.name, kind="dense") for feature in schema.dense}
+    summaries = dense | done.summaries
+    return Encoded(complete, tuple(summaries[name] for name in schema.columns))
 
 
-def _make_vocabulary(
-    stage: Stage, vocabularies: Path, train: range, column: int, feature: CategoricalFeature
-) -> tuple[Vocabulary, int]:
-    """Count and save a vocabulary; return it, and how many ids were distinct."""
-    found = count_keys(
-        partial(_present_keys, stage, column, train),
-        min_count=feature.min_count,
-        max_distinct=MAX_DISTINCT,
-    )
-    vocabulary = Vocabulary(found.keys, found.counts)
-    vocabulary.save(vocabulary_path(vocabularies, feature.name))
-    return vocabulary, found.distinct
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """Features that were encoded, and what is told of them, by name."""
+
+    categorical: dict[str, CategoricalFeature]
+    lists: dict[str, ListFeature]
+    summaries: dict[str, FeatureSummary]
 
 
-def _present_keys(stage: Stage, column: int, rows: range) -> Iterator[NDArray[Any]]:
-    for start in range(rows.start, rows.stop, _COUNTED_AT_ONCE):
-        yield stage.present_keys(column, start, min(start + _COUNTED_AT_ONCE, rows.stop))
+class _Encoding:
+    """Encodes a feature with a table of its own, and the lists that share it.
+
+    Args:
+        stage: all accepted rows.
+        vocabularies: folder that takes them.
+        train: the rows that ids are counted over.
+        caps: most rows of tables.
+    """
+
+    def __init__(self, stage: Stage, vocabularies: Path, train: range, caps: Mapping[str, int]) -> None:
+        self._stage = stage
+        self._vocabularies = vocabularies
+        self._train = train
+        self._caps = caps
+
+    def __call__(self, owner: CategoricalFeature | ListFeature) -> _Features:
+        schema = self._stage.schema
+        columns = [at for at, feature in enumerate(schema.categorical) if feature.name == owner.name]
+        lists = [at for at, feature in enumerate(schema.lists) if (feature.of or feature.name) == owner.name]
+        encoder: FeatureEncoder
+        known: dict[str, Any] = {}
+        if owner.encoding == "hash":
+            distinct, encoder = None, HashEncoder(owner.name, owner.rows)
+        else:
+            vocabulary, distinct = self._make_vocabulary(owner, columns, lists)
+            encoder = VocabularyEncoder(vocabulary.keys)
+            known = {"rows": vocabulary.rows, "vocabulary": vocabulary.digest()}
+        found = _Features({}, {}, {})
+        for at in columns:
+            feature = replace(schema.categorical[at], **known)
+            found.categorical[feature.name] = feature
+            found.summaries[feature.name] = self._encode_column(at, feature, encoder, distinct)
+        for at in lists:
+            listed = replace(schema.lists[at], **known, mean_length=self._mean_length(at))
+            found.lists[listed.name] = listed
+            found.summaries[listed.name] = self._encode_list(at, listed, encoder, distinct)
+        return found
+
+    def _make_vocabulary(
+        self, owner: CategoricalFeature | ListFeature, columns: list[int], lists: list[int]
+    ) -> tuple[Vocabulary, int]:
+        """Count and save a vocabulary; return it, and how many ids were distinct."""
+        counts = count_keys(
+            partial(self._training_keys, columns, lists),
+            min_count=owner.min_count,
+            max_distinct=MAX_DISTINCT,
+        )
+        kept = slice(self._caps[owner.name] - RESERVED_IDS if owner.name in self._caps else None)
+        vocabulary = Vocabulary(counts.keys[kept], counts.counts[kept])
+        vocabulary.save(vocabulary_path(self._vocabularies, owner.name))
+        return vocabulary, counts.distinct
+
+    def _training_keys(self, columns: list[int], lists: list[int]) -> Iterator[NDArray[Any]]:
+        """Yield the keys that are counted together."""
+        for at in columns:
+            for start, stop in _pieces(self._train, _COUNTED_AT_ONCE):
+                yield self._stage.present_keys(at, start, stop)
+        for at in lists:
+            place = self._stage.listed(at, self._train.start, self._train.stop)
+            for first, last in _pieces(place, _COUNTED_AT_ONCE):
+                yield self._stage.list_keys(at, first, last)
+
+    def _encode_column(
+        self, at: int, feature: CategoricalFeature, encoder: FeatureEncoder, distinct: int | None
+    ) -> FeatureSummary:
+        """Write a feature's ids and drop its keys."""
+        stage, unseen, missing = self._stage, 0, 0
+        with stage.ids_writer(at) as stream:
+            for start, stop in _pieces(range(stage.rows), _ENCODED_AT_ONCE):
+                ids = encoder.encode(stage.keys(at, start, stop))
+                stream.write(ids.data)
+                unseen += int(np.count_nonzero(ids == UNSEEN_ID))
+                missing += int(np.count_nonzero(ids == MISSING_ID))
+        stage.drop_keys(at)
+        return FeatureSummary(
+            name=feature.name,
+            kind="categorical",
+            rows=feature.rows,
+            encoding=feature.encoding,
+            distinct=distinct,
+            unseen_share=unseen / stage.rows,
+            missing_share=missing / stage.rows,
+        )
+
+    def _encode_list(
+        self, at: int, feature: ListFeature, encoder: FeatureEncoder, distinct: int | None
+    ) -> FeatureSummary:
+        """Write a list feature's ids and drop its keys."""
+        stage, unseen, empty = self._stage, 0, 0
+        place = stage.listed(at, 0, stage.rows)
+        with stage.list_ids_writer(at) as stream:
+            for first, last in _pieces(place, _ENCODED_AT_ONCE):
+                ids = encoder.encode(stage.list_keys(at, first, last))
+                stream.write(ids.data)
+                unseen += int(np.count_nonzero(ids == UNSEEN_ID))
+        for start, stop in _pieces(range(stage.rows), _ENCODED_AT_ONCE):
+            empty += int(np.count_nonzero(stage.lengths(at, start, stop) == 0))
+        stage.drop_list_keys(at)
+        return FeatureSummary(
+            name=feature.name,
+            kind=feature.kind,
+            rows=feature.rows,
+            encoding=feature.encoding,
+            distinct=distinct,
+            unseen_share=unseen / max(len(place), 1),
+            missing_share=empty / stage.rows,
+            of=feature.of or None,
+            mean_length=feature.mean_length,
+        )
+
+    def _mean_length(self, at: int) -> float:
+        return len(self._stage.listed(at, self._train.start, self._train.stop)) / len(self._train)
 
 
-def _write_ids(stage: Stage, column: int, encoder: FeatureEncoder) -> tuple[int, int]:
-    """Write a feature's ids and drop its keys; return how many are unseen and missing."""
-    unseen = missing = 0
-    with stage.ids_writer(column) as stream:
-        for start in range(0, stage.rows, _ENCODED_AT_ONCE):
-            ids = encoder.encode(stage.keys(column, start, min(start + _ENCODED_AT_ONCE, stage.rows)))
-            stream.write(ids.data)
-            unseen += int(np.count_nonzero(ids == UNSEEN_ID))
-            missing += int(np.count_nonzero(ids == MISSING_ID))
-    stage.drop_keys(column)
-    return unseen, missing
+def _pieces(places: range, size: int) -> Iterator[tuple[int, int]]:
+    """Cut a range into pieces of at most ``size``."""
+    for start in range(places.start, places.stop, size):
+        yield start, min(start + size, places.stop)

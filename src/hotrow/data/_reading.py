@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from hotrow.data._pipeline import ordered_map
-from hotrow.data.encoder import encode_dense
+from hotrow.data._slices import flat_indices
+from hotrow.data.encoder import cut_lists, encode_dense
 from hotrow.data.formats.base import Chunk, RawFormat
 from hotrow.data.manifest import SourceInfo
+from hotrow.data.raw import RawList
 from hotrow.data.rejections import RejectionLog, Rejections
-from hotrow.data.stage import Stage, StageBlock, StageWriter, narrow_keys
+from hotrow.data.schema import ListFeature, Schema
+from hotrow.data.stage import Stage, StageBlock, StageList, StageWriter, narrow_keys
 from hotrow.errors import DataError
 from hotrow.progress import Progress, progress
 
@@ -53,9 +56,11 @@ class _Staged:
 
 def read_sources(
     log_format: RawFormat,
+    schema: Schema,
     sources: Sequence[Path],
     folder: Path,
     *,
+    ordered: bool,
     strict: bool,
     show_progress: bool,
 ) -> Readings:
@@ -63,8 +68,10 @@ def read_sources(
 
     Args:
         log_format: how they are parsed.
+        schema: of the stage: that of the format, as it was configured.
         sources: in order.
         folder: takes the stage, and ``rejected.tsv`` when there are rejected rows.
+        ordered: whether rows carry what they are split by.
         strict: stop at the first row that cannot be used.
         show_progress: report progress on standard error.
 
@@ -76,18 +83,12 @@ def read_sources(
     total = sum(source.stat().st_size for source in sources) / 1e6
     with (
         progress("read", total or None, "MB", show=show_progress) as bar,
-        StageWriter(stage_folder, len(log_format.categorical)) as writer,
+        StageWriter(stage_folder, schema, ordered=ordered) as writer,
         RejectionLog(folder) as log,
     ):
         reader = _Reader(log_format, writer, log, bar, strict)
         infos = tuple(reader.read(source) for source in sources)
-    stage = Stage(
-        stage_folder,
-        rows=writer.rows,
-        num_dense=len(log_format.dense),
-        num_categorical=len(log_format.categorical),
-        key_type=log_format.key_type,
-    )
+    stage = Stage(stage_folder, schema, rows=writer.rows)
     return Readings(infos, log.counts, reader.first_rejection, stage)
 
 
@@ -114,7 +115,7 @@ class _Reader:
             self._writer.append(staged.block)
             lines += staged.num_lines
             header += staged.skipped
-            rows += len(staged.block.labels)
+            rows += len(staged.block)
             self._bar.advance(staged.consumed / 1e6, rows=self._writer.rows)
         return SourceInfo(file=str(source), rows=rows, rejected=lines - rows)
 
@@ -134,10 +135,26 @@ def _parse(log_format: RawFormat, source: Path, chunk: Chunk) -> _Staged:
             source, "is an unlabelled log, expected a label in every row (hotrow rank scores this one)"
         )
     parsed = log_format.parse(chunk)
-    rows = parsed.rows
+    rows, schema = parsed.rows, log_format.schema
     assert rows.labels is not None
-    keys, missing = narrow_keys(rows.keys, log_format.key_type)
+    keys, missing = narrow_keys(rows.keys, [feature.key_type for feature in schema.categorical])
     block = StageBlock(
-        encode_dense(rows.dense, log_format.dense), rows.labels.astype(np.uint8), keys, missing
+        dense=encode_dense(rows.dense, schema.dense),
+        labels=rows.labels.astype(np.uint8),
+        keys=keys,
+        missing=missing,
+        lists=tuple(
+            _listed(listed, feature) for listed, feature in zip(rows.lists, schema.lists, strict=True)
+        ),
+        groups=rows.groups,
+        order=parsed.order,
     )
     return _Staged(block, parsed.rejected, parsed.num_lines, parsed.skipped, chunk.consumed)
+
+
+def _listed(rows: RawList, feature: ListFeature) -> StageList:
+    """Return the part of lists that is kept, one list after another."""
+    rows = cut_lists(rows, feature.max_length)
+    kept = flat_indices(rows.starts, rows.lengths)
+    weights = None if rows.weights is None else rows.weights[kept]
+    return StageList(rows.keys[kept], rows.lengths, weights)

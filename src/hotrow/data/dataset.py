@@ -110,7 +110,7 @@ class Dataset:
             ]
             for name, shards in self._splits.items()
         }
-        text = json.dumps([self.schema.to_mapping(), facts], sort_keys=True)
+        text = json.dumps([self.schema.encoding(), facts], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _of(self, split: str) -> tuple[_Shard, ...]:

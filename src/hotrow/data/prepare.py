@@ -1,7 +1,8 @@
 """``prepare``: from raw logs to a folder of shards and vocabularies, in bounded memory.
 
-Four passes: read and stage the accepted rows, split them, then for each categorical feature count
-its ids over the training rows and encode them, and last write the shards.
+Passes: read and stage the accepted rows, split them (which writes them anew where the splits are not told by
+their place), then for each table count its ids over the training rows and encode them, and last write the
+shards.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from hotrow.config import override, to_mapping
+from hotrow.data._arranging import arrange
 from hotrow.data._encoding import encode_features
 from hotrow.data._memory import peak_rss_mib, reuse_freed_memory
 from hotrow.data._paths import check_paths
 from hotrow.data._reading import Readings, read_sources
 from hotrow.data._writing import write_splits
 from hotrow.data.assemble import assemble
-from hotrow.data.formats import RawFormat, TableFormat, find_format
+from hotrow.data.formats import DescribedFormat, RawFormat, TableFormat, find_format
+from hotrow.data.formats.description import Description
 from hotrow.data.manifest import Manifest
-from hotrow.data.report import FeatureSummary, PrepareReport
+from hotrow.data.report import PrepareReport
 from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, Schema
-from hotrow.data.splits import SplitMode, check_split, split_ranges
+from hotrow.data.splits import SplitMode, SplitRule, check_split, split_ranges
 from hotrow.errors import ConfigError, DataError
 from hotrow.files import atomic_folder
 
@@ -60,12 +63,34 @@ class PrepareConfig:
                 raise ConfigError(name, rows, f"{RESERVED_IDS + 1} to {2**31 - 1} rows")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """How a streamed format is prepared.
+
+    Attributes:
+        log_format: reads the sources.
+        schema: of the format, as it was configured.
+        split: where rows are cut.
+        strict: stop at the first row that cannot be used.
+        options: as plain JSON types, for ``schema.json``.
+        caps: most rows of tables, by feature.
+    """
+
+    log_format: RawFormat
+    schema: Schema
+    split: SplitMode | SplitRule
+    strict: bool
+    options: Mapping[str, Any]
+    caps: Mapping[str, int] = field(default_factory=dict)
+
+
 def prepare(
     format_name: str,
     sources: Sequence[Path],
     out: Path,
     config: PrepareConfig | None = None,
     *,
+    schema: Path | None = None,
     settings: Mapping[str, str] | None = None,
     overwrite: bool = False,
     show_progress: bool = False,
@@ -78,25 +103,41 @@ def prepare(
             folders.
         out: the data set's folder; complete or absent, whatever happens.
         config: options.
+        schema: the schema file that says what the columns of csv and parquet are.
         settings: the format's own options as text, by name; of formats that have none, fields of ``config``.
         overwrite: replace a data set that is there.
         show_progress: report progress on standard error.
 
     Raises:
-        ConfigError: an option, or the format's name.
-        MissingFileError: a source is not there.
+        ConfigError: an option, the format's name, or what the schema file says.
+        MissingFileError: a source or the schema file is not there.
         DataError: a source cannot be read, holds no usable row or (strict) an unusable one.
         OutputExistsError: ``out`` is in the way.
         StorageError: the disk is full or refuses to be written.
     """
     config = config or PrepareConfig()
+    settings = settings or {}
     found = find_format(format_name)
+    if schema is not None and not isinstance(found, DescribedFormat):
+        raise ConfigError("schema", str(schema), f"no schema file: {found.name} knows its columns")
     if isinstance(found, TableFormat):
         return _prepare_table(
-            found, sources, out, config, settings or {}, overwrite=overwrite, show_progress=show_progress
+            found, sources, out, config, settings, overwrite=overwrite, show_progress=show_progress
         )
-    config = override(config, settings or {})
-    return _prepare_log(found, sources, out, config, overwrite=overwrite, show_progress=show_progress)
+    config = override(config, settings)
+    if isinstance(found, DescribedFormat):
+        plan = _described_plan(found, schema, config)
+    else:
+        config = replace(config, min_count=config.min_count or _MIN_COUNT)
+        configured = replace(found.schema, categorical=_features(found, config))
+        plan = _Plan(
+            log_format=found,
+            schema=configured,
+            split=config.split,
+            strict=config.strict,
+            options=to_mapping(config),
+        )
+    return _prepare_log(plan, sources, out, overwrite=overwrite, show_progress=show_progress)
 
 
 def _prepare_table(
@@ -113,10 +154,7 @@ def _prepare_table(
     started = time.monotonic()
     options = override(table_format.options(), settings)
     own = f"the default; {table_format.name} is prepared by its own options (--set)"
-    for field_name in ("split", "hash_rows", "hash"):
-        value = getattr(config, field_name)
-        if value != getattr(PrepareConfig(), field_name):
-            raise ConfigError(field_name, value, own)
+    _require_default(config, ("split", "hash_rows", "hash"), own)
     check_paths(sources, out, overwrite=overwrite, folders=True)
     raw = table_format.read(sources, options)
     first = raw.first_rejection()
@@ -134,73 +172,95 @@ def _prepare_table(
     return replace(report, seconds=seconds, rows_per_second=report.rows / seconds)
 
 
+def _described_plan(found: DescribedFormat, schema: Path | None, config: PrepareConfig) -> _Plan:
+    """Read the schema file."""
+    if schema is None:
+        example = f"hotrow prepare {found.name} FILE --guess --schema columns.toml"
+        raise ConfigError("schema", None, f"a schema file, of which {example} makes a first version")
+    own = f"the default; {found.name} is prepared as its schema file says"
+    _require_default(config, ("split", "min_count", "hash_rows", "hash"), own)
+    description = Description.load(schema)
+    return _Plan(
+        log_format=found.described(description),
+        schema=description.schema,
+        split=description.rule or "files",
+        strict=config.strict,
+        options={"format": found.name, "strict": config.strict, "columns": description.to_mapping()},
+        caps=description.caps,
+    )
+
+
+def _require_default(config: PrepareConfig, names: Sequence[str], expected: str) -> None:
+    """Refuse options that are said elsewhere."""
+    for name in names:
+        value = getattr(config, name)
+        if value != getattr(PrepareConfig(), name):
+            raise ConfigError(name, value, expected)
+
+
 def _prepare_log(
-    log_format: RawFormat,
-    sources: Sequence[Path],
-    out: Path,
-    config: PrepareConfig,
-    *,
-    overwrite: bool,
-    show_progress: bool,
+    plan: _Plan, sources: Sequence[Path], out: Path, *, overwrite: bool, show_progress: bool
 ) -> PrepareReport:
-    """Stream the logs through the four passes."""
+    """Stream the logs through the passes."""
     started = time.monotonic()
-    config = replace(config, min_count=config.min_count or _MIN_COUNT)
-    features = _features(log_format, config)
     check_paths(sources, out, overwrite=overwrite)
-    check_split(config.split, len(sources))
+    if not isinstance(plan.split, SplitRule):
+        check_split(plan.split, len(sources))
     reuse_freed_memory()
     with atomic_folder(out, overwrite=overwrite) as folder:
         readings = read_sources(
-            log_format, sources, folder, strict=config.strict, show_progress=show_progress
+            plan.log_format,
+            plan.schema,
+            sources,
+            folder,
+            ordered=isinstance(plan.split, SplitRule) and plan.split.is_ordered,
+            strict=plan.strict,
+            show_progress=show_progress,
         )
         _require_rows(readings)
-        ranges = split_ranges(config.split, [source.rows for source in readings.sources], out)
-        features, summaries = encode_features(
-            readings.stage, features, folder, train=ranges["train"], show_progress=show_progress
+        stage = readings.stage
+        if isinstance(plan.split, SplitRule):
+            stage, ranges = arrange(stage, plan.split, folder, out, show_progress=show_progress)
+        else:
+            ranges = split_ranges(plan.split, [source.rows for source in readings.sources], out)
+        encoded = encode_features(
+            stage, folder, train=ranges["train"], caps=plan.caps, show_progress=show_progress
         )
-        schema = Schema(
-            format=log_format.name, label=log_format.label, dense=log_format.dense, categorical=features
-        )
-        splits = write_splits(readings.stage, ranges, schema, folder, show_progress=show_progress)
-        readings.stage.remove()
-        Manifest(schema=schema, splits=splits, sources=readings.sources, options=to_mapping(config)).save(
-            folder
-        )
+        splits = write_splits(stage, ranges, encoded.schema, folder, show_progress=show_progress)
+        stage.remove()
+        Manifest(
+            schema=encoded.schema, splits=splits, sources=readings.sources, options=dict(plan.options)
+        ).save(folder)
     seconds = time.monotonic() - started
-    rows = readings.stage.rows
-    dense = [FeatureSummary(name=feature.name, kind="dense") for feature in log_format.dense]
     return PrepareReport(
         out=str(out),
-        rows=rows,
+        rows=stage.rows,
         rejected_rows=sum(readings.rejected.values()),
         rejected_by_reason=dict(readings.rejected),
         splits={name: split.rows for name, split in splits.items()},
-        features=(*dense, *summaries),
+        features=encoded.summaries,
         seconds=seconds,
-        rows_per_second=rows / seconds,
+        rows_per_second=stage.rows / seconds,
         peak_rss_mib=peak_rss_mib(),
     )
 
 
 def _features(log_format: RawFormat, config: PrepareConfig) -> tuple[CategoricalFeature, ...]:
     """Return the categorical features as configured; ``rows`` is final for hashed ones only."""
+    names = [feature.name for feature in log_format.schema.categorical]
     for name, rows in config.hash.items():
-        if name not in log_format.categorical:
-            raise ConfigError(
-                f"hash.{name}", rows, f"one of the features {', '.join(log_format.categorical)}"
-            )
-    every = {} if config.hash_rows is None else dict.fromkeys(log_format.categorical, config.hash_rows)
+        if name not in names:
+            raise ConfigError(f"hash.{name}", rows, f"one of the features {', '.join(names)}")
+    every = {} if config.hash_rows is None else dict.fromkeys(names, config.hash_rows)
     hashed = every | dict(config.hash)
     return tuple(
-        CategoricalFeature(
-            name=name,
-            rows=hashed.get(name, RESERVED_IDS),
-            encoding="hash" if name in hashed else "vocabulary",
-            key_type=log_format.key_type,
-            min_count=1 if name in hashed else config.min_count or _MIN_COUNT,
+        replace(
+            feature,
+            rows=hashed.get(feature.name, RESERVED_IDS),
+            encoding="hash" if feature.name in hashed else "vocabulary",
+            min_count=1 if feature.name in hashed else config.min_count or _MIN_COUNT,
         )
-        for name in log_format.categorical
+        for feature in log_format.schema.categorical
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hotrow.config import from_mapping, to_mapping
@@ -117,17 +118,39 @@ class ListFeature:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableLayout:
+    """How raw rows of a table that a schema file described are written, beyond its features.
+
+    Attributes:
+        ignored: columns that may be there and are not read; ``*`` for any.
+        columns: of files without a header, their columns in order.
+        quotes: whether cells may be in quotes.
+        separators: what stands between the values of a list in one cell, by list feature.
+        weights: the column that holds a bag's weights, by bag.
+        defaults: the id that an absent one counts as, by categorical feature.
+    """
+
+    ignored: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    quotes: bool = True
+    separators: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schema:
     """All features of a data set, in column order.
 
     Attributes:
-        format: name of the raw log's format, e.g. ``"criteo"``.
+        format: name of the raw log's format, e.g. ``"criteo"``; ``"table"`` for tables with a schema file.
         label: name of the main label's column.
         dense: the N dense features.
         categorical: the F categorical features.
         lists: the M list features.
         more_labels: names of further labels, for models of several tasks.
         group: name of the column whose equal values are rows of one user or query; empty for none.
+        layout: how raw rows are written, of tables with a schema file.
     """
 
     format: str
@@ -137,6 +160,7 @@ class Schema:
     lists: tuple[ListFeature, ...] = ()
     more_labels: tuple[str, ...] = ()
     group: str = ""
+    layout: TableLayout | None = None
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.dense]
@@ -156,10 +180,10 @@ class Schema:
         if owner is None:
             names = ", ".join(other.name for other in self.categorical) or "none"
             raise ConfigError(f"{feature.name}.of", feature.of, f"a categorical feature (there are: {names})")
-        for field in ("rows", "encoding", "key_type", "min_count", "vocabulary"):
-            mine, expected = getattr(feature, field), getattr(owner, field)
+        for name in ("rows", "encoding", "key_type", "min_count", "vocabulary"):
+            mine, expected = getattr(feature, name), getattr(owner, name)
             if mine != expected:
-                raise ConfigError(f"{feature.name}.{field}", mine, f"{expected!r}, as {owner.name} has")
+                raise ConfigError(f"{feature.name}.{name}", mine, f"{expected!r}, as {owner.name} has")
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -206,12 +230,18 @@ class Schema:
 
     def fingerprint(self) -> str:
         """Return a short digest that two schemas share only when they encode alike."""
-        text = json.dumps(self.to_mapping(), sort_keys=True)
+        text = json.dumps(self.encoding(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the schema as plain JSON types."""
         return to_mapping(self)
+
+    def encoding(self) -> dict[str, Any]:
+        """Return what decides how rows are encoded, as plain JSON types; not how raw ones are written."""
+        mapping = self.to_mapping()
+        layout = mapping.pop("layout")
+        return mapping | {"defaults": layout["defaults"]} if layout and layout["defaults"] else mapping
 
     @classmethod
     def from_mapping(cls, mapping: dict[str, Any], *, where: str) -> Schema:
@@ -228,7 +258,7 @@ class Schema:
         Raises:
             SchemaMismatchError: names the first difference; ``this`` and ``that`` say whose they are.
         """
-        difference = _first_difference(self.to_mapping(), other.to_mapping(), "")
+        difference = _first_difference(self.encoding(), other.encoding(), "")
         if difference is not None:
             field, mine, theirs = difference
             raise SchemaMismatchError(f"{this} and {that} differ in {field}: {mine!r} against {theirs!r}")
@@ -236,8 +266,8 @@ class Schema:
 
 def _first_difference(mine: Any, theirs: Any, field: str) -> tuple[str, object, object] | None:
     if isinstance(mine, dict) and isinstance(theirs, dict):
-        for key in mine:
-            found = _first_difference(mine[key], theirs.get(key), f"{field}.{key}" if field else key)
+        for key in mine | theirs:
+            found = _first_difference(mine.get(key), theirs.get(key), f"{field}.{key}" if field else key)
             if found is not None:
                 return found
         return None

@@ -3,12 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from hotrow.errors import ConfigError, DataError
 
 SplitMode = Literal["auto", "rows", "files"]
+RuleKind = Literal["rows", "random", "time", "group", "column"]
 _MIN_ROWS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitRule:
+    """How the rows of a table are split, which need not be in any order.
+
+    Rows of a split stay in the order of the files.
+
+    Attributes:
+        by: ``rows``: the first rows train, then come validation and test; ``random``: each row by lot;
+            ``time``: the oldest train, of rows of one time those that come first; ``group``: whole groups by
+            lot; ``column``: a column says it.
+        valid: share of the validation rows; not of ``column``.
+        test: share of the test rows.
+        seed: of what goes by lot.
+    """
+
+    by: RuleKind
+    valid: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether rows carry what they are split by: ``ParsedBlock.order``.
+
+        Of ``time`` a number that grows with it, of ``group`` the same for all rows of a group only, of
+        ``column`` 0, 1 or 2.
+        """
+        return self.by in ("time", "group", "column")
 
 
 def check_split(mode: SplitMode, num_sources: int) -> None:
@@ -48,4 +80,28 @@ def split_ranges(mode: SplitMode, rows_per_source: Sequence[int], out: object) -
             f"accepted rows per source are {', '.join(map(str, rows_per_source))}; splitting by files needs "
             "at least 1 before the last source and 2 in it",
         )
-    return {"train": range(train), "valid": range(train, train + valid), "test": range(train + valid, total)}
+    return consecutive(train, valid, total - train - valid)
+
+
+def consecutive(train: int, valid: int, test: int) -> dict[str, range]:
+    """Return the rows of splits of these sizes that follow one another."""
+    first, second = train, train + valid
+    return {"train": range(first), "valid": range(first, second), "test": range(second, second + test)}
+
+
+def require_all(sizes: Sequence[int], by: str, out: object) -> None:
+    """Refuse a split without rows.
+
+    Args:
+        sizes: of train, valid and test.
+        by: what rows are split by, for messages.
+        out: the target, for messages.
+
+    Raises:
+        DataError: names the split.
+    """
+    for name, size in zip(("train", "valid", "test"), sizes, strict=True):
+        if size < 1:
+            raise DataError(
+                str(out), f"{sum(sizes)} accepted rows split by {by} leave none for the {name} split"
+            )

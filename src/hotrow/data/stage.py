@@ -1,13 +1,15 @@
 """Accepted rows on disk, column by column, between reading a log and encoding it.
 
 Splits and vocabularies are known only when the whole log has been read, so its rows wait here: the
-dense matrix as it will be written, the label, and each categorical feature's keys. Plain files read
-with ``numpy.fromfile``: never mapped, because mapped pages count as resident memory.
+dense matrix as it will be written, the labels, each categorical feature's keys, each list feature's keys with
+where each row's list ends. Plain files read with ``numpy.fromfile``: never mapped, because mapped pages
+count as resident memory.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data._slices import flat_indices
 from hotrow.data.raw import MISSING_KEY
-from hotrow.data.schema import KeyType
+from hotrow.data.schema import KeyType, Schema
 from hotrow.errors import InternalError
 
 _BUFFER_BYTES = 1 << 18  # of each file being written: fewer, larger writes
@@ -30,25 +33,69 @@ _KEY_TYPES: dict[KeyType, np.dtype[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class StageList:
+    """One list feature of rows ready to be staged, one list after another.
+
+    Attributes:
+        keys: (V,) uint64.
+        lengths: (B,) int64, which add up to V.
+        weights: (V,) float32, or None.
+    """
+
+    keys: NDArray[np.uint64]
+    lengths: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
+    def take(self, rows: NDArray[np.bool_]) -> StageList:
+        """Return the lists of some rows."""
+        lengths = self.lengths[rows]
+        kept = flat_indices((np.cumsum(self.lengths) - self.lengths)[rows], lengths)
+        return StageList(self.keys[kept], lengths, None if self.weights is None else self.weights[kept])
+
+
+@dataclass(frozen=True, slots=True)
 class StageBlock:
     """Rows ready to be staged.
 
     Attributes:
         dense: (B, N) float32, transformed.
-        labels: (B,) uint8.
-        keys: (F, B) in the narrow type of the format's keys.
+        labels: (B,) uint8, (B, K) of K > 1 labels.
+        keys: of each of F features (B,), in the narrow type of its keys.
         missing: (F, B) bool.
+        lists: the M list features.
+        groups: (B,) int64, or None.
+        order: (B,) uint64, what rows are split by, or None.
     """
 
     dense: NDArray[np.float32]
     labels: NDArray[np.uint8]
-    keys: NDArray[Any]
+    keys: tuple[NDArray[Any], ...]
     missing: NDArray[np.bool_]
+    lists: tuple[StageList, ...] = ()
+    groups: NDArray[np.int64] | None = None
+    order: NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.bool_]) -> StageBlock:
+        """Return some of the rows, without their order."""
+        return StageBlock(
+            self.dense[rows],
+            self.labels[rows],
+            tuple(keys[rows] for keys in self.keys),
+            self.missing[:, rows],
+            tuple(listed.take(rows) for listed in self.lists),
+            None if self.groups is None else self.groups[rows],
+        )
 
 
-def narrow_keys(keys: NDArray[np.uint64], key_type: KeyType) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return keys in as few bytes as their type needs, and where they are missing."""
-    return keys.astype(_KEY_TYPES[key_type]), keys == MISSING_KEY
+def narrow_keys(
+    keys: NDArray[np.uint64], key_types: Sequence[KeyType]
+) -> tuple[tuple[NDArray[Any], ...], NDArray[np.bool_]]:
+    """Return each feature's keys in as few bytes as their type needs, and where they are missing."""
+    narrow = (column.astype(_KEY_TYPES[kind]) for column, kind in zip(keys, key_types, strict=True))
+    return tuple(narrow), keys == MISSING_KEY
 
 
 class StageWriter:
@@ -56,20 +103,32 @@ class StageWriter:
 
     Args:
         folder: an existing folder for the stage's files.
-        num_categorical: F.
+        schema: which columns rows have.
+        ordered: whether rows carry what they are split by.
     """
 
-    def __init__(self, folder: Path, num_categorical: int) -> None:
+    def __init__(self, folder: Path, schema: Schema, *, ordered: bool = False) -> None:
         self._folder = folder
-        self._num_categorical = num_categorical
+        self._schema = schema
+        self._ordered = ordered
         self._files = ExitStack()
-        self._missing_rest = np.empty((num_categorical, 0), dtype=np.bool_)
+        self._streams: dict[str, BinaryIO] = {}
+        self._missing_rest = np.empty((len(schema.categorical), 0), dtype=np.bool_)
+        self._listed = [0] * len(schema.lists)
         self.rows = 0
 
     def __enter__(self) -> StageWriter:
-        self._dense, self._labels = self._open("dense"), self._open("labels")
-        self._keys = [self._open(f"keys{feature}") for feature in range(self._num_categorical)]
-        self._missing = [self._open(f"missing{feature}") for feature in range(self._num_categorical)]
+        names = ["dense", "labels"]
+        names += [
+            f"{kind}{at}" for at in range(len(self._schema.categorical)) for kind in ("keys", "missing")
+        ]
+        for at, feature in enumerate(self._schema.lists):
+            names += [f"list{at}", f"ends{at}", *([f"weights{at}"] if feature.weighted else [])]
+        names += ["groups"] if self._schema.group else []
+        names += ["order"] if self._ordered else []
+        for name in names:
+            stream = (self._folder / name).open("wb", buffering=_BUFFER_BYTES)
+            self._streams[name] = self._files.enter_context(stream)
         return self
 
     def __exit__(
@@ -81,22 +140,27 @@ class StageWriter:
 
     def append(self, block: StageBlock) -> None:
         """Write one block; the bits of an unfinished byte wait for the next."""
-        self._dense.write(block.dense.data)
-        self._labels.write(block.labels.data)
-        for stream, keys in zip(self._keys, block.keys, strict=True):
-            stream.write(keys.data)
+        columns: dict[str, NDArray[Any] | None] = {"dense": block.dense, "labels": block.labels}
+        columns |= {f"keys{at}": keys for at, keys in enumerate(block.keys)}
+        for at, listed in enumerate(block.lists):
+            ends = np.cumsum(listed.lengths, dtype=np.int64) + self._listed[at]
+            self._listed[at] += len(listed.keys)
+            columns |= {f"list{at}": listed.keys, f"ends{at}": ends, f"weights{at}": listed.weights}
+        columns |= {"groups": block.groups, "order": block.order}
+        for name, values in columns.items():
+            if name in self._streams:
+                assert values is not None
+                self._streams[name].write(values.data)
         missing = np.concatenate((self._missing_rest, block.missing), axis=1)
         whole = missing.shape[1] // 8 * 8
         self._write_missing(missing[:, :whole])
         self._missing_rest = missing[:, whole:]
-        self.rows += len(block.labels)
+        self.rows += len(block)
 
     def _write_missing(self, missing: NDArray[np.bool_]) -> None:
-        for stream, bits in zip(self._missing, np.packbits(missing, axis=1), strict=True):
-            stream.write(bits.data)
-
-    def _open(self, name: str) -> BinaryIO:
-        return self._files.enter_context((self._folder / name).open("wb", buffering=_BUFFER_BYTES))
+        for at, column in enumerate(missing):
+            bits = np.packbits(column)
+            self._streams[f"missing{at}"].write(bits.data)
 
 
 class Stage:
@@ -104,39 +168,40 @@ class Stage:
 
     Args:
         folder: where a ``StageWriter`` wrote.
+        schema: which columns rows have.
         rows: accepted rows in it.
-        num_dense: N.
-        num_categorical: F.
-        key_type: type of the keys.
     """
 
-    def __init__(
-        self, folder: Path, *, rows: int, num_dense: int, num_categorical: int, key_type: KeyType
-    ) -> None:
+    def __init__(self, folder: Path, schema: Schema, *, rows: int) -> None:
         self._folder = folder
-        self.num_categorical = num_categorical
-        self._num_dense = num_dense
-        self._key_dtype = _KEY_TYPES[key_type]
+        self.schema = schema
         self.rows = rows
 
     def dense(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the dense rows ``start..stop``, (B, N)."""
-        width = self._num_dense
-        flat = self._read("dense", np.dtype(np.float32), start * width, stop * width)
-        return flat.reshape(stop - start, width)
+        return self._matrix("dense", np.dtype(np.float32), len(self.schema.dense), start, stop)
 
     def labels(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Return the labels of rows ``start..stop``."""
-        return self._read("labels", np.dtype(np.uint8), start, stop)
+        """Return the labels of rows ``start..stop``, (B,), (B, K) of K > 1 labels."""
+        tasks = len(self.schema.labels)
+        labels = self._matrix("labels", np.dtype(np.uint8), tasks, start, stop)
+        return labels[:, 0] if tasks == 1 else labels
+
+    def groups(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the groups of rows ``start..stop``."""
+        return self._read("groups", np.dtype(np.int64), start, stop)
+
+    def order(self, start: int, stop: int) -> NDArray[np.uint64]:
+        """Return what rows ``start..stop`` are split by."""
+        return self._read("order", np.dtype(np.uint64), start, stop)
 
     def present_keys(self, feature: int, start: int, stop: int) -> NDArray[Any]:
         """Return a feature's keys of rows ``start..stop`` without the missing ones, in their narrow type."""
-        keys = self._read(f"keys{feature}", self._key_dtype, start, stop)
-        return keys[~self._missing(feature, start, stop)]
+        return self._narrow(feature, start, stop)[~self._missing(feature, start, stop)]
 
     def keys(self, feature: int, start: int, stop: int) -> NDArray[np.uint64]:
         """Return a feature's keys of rows ``start..stop``, ``MISSING_KEY`` where missing."""
-        keys = self._read(f"keys{feature}", self._key_dtype, start, stop).astype(np.uint64)
+        keys = self._narrow(feature, start, stop).astype(np.uint64)
         np.copyto(keys, MISSING_KEY, where=self._missing(feature, start, stop))
         return keys
 
@@ -144,23 +209,86 @@ class Stage:
         """Return a feature's ids of rows ``start..stop``, once they were written."""
         return self._read(f"ids{feature}", np.dtype(np.int32), start, stop)
 
+    def lengths(self, feature: int, start: int, stop: int) -> NDArray[np.int64]:
+        """Return how long the lists of rows ``start..stop`` are."""
+        ends = self._read(f"ends{feature}", np.dtype(np.int64), max(start - 1, 0), stop)
+        return np.diff(ends) if start else np.diff(ends, prepend=0)
+
+    def listed(self, feature: int, start: int, stop: int) -> range:
+        """Return where the lists of rows ``start..stop`` are among all keys of a list feature."""
+        first, last = (
+            int(self._read(f"ends{feature}", np.dtype(np.int64), row - 1, row)[0]) if row else 0
+            for row in (start, stop)
+        )
+        return range(first, last)
+
+    def list_keys(self, feature: int, first: int, last: int) -> NDArray[np.uint64]:
+        """Return keys of a list feature by their place among all, of ``listed``."""
+        return self._read(f"list{feature}", np.dtype(np.uint64), first, last)
+
+    def list_ids(self, feature: int, first: int, last: int) -> NDArray[np.int32]:
+        """Return ids of a list feature by their place, once they were written."""
+        return self._read(f"listids{feature}", np.dtype(np.int32), first, last)
+
+    def list_weights(self, feature: int, first: int, last: int) -> NDArray[np.float32] | None:
+        """Return weights of a list feature by their place, None if it has none."""
+        if not self.schema.lists[feature].weighted:
+            return None
+        return self._read(f"weights{feature}", np.dtype(np.float32), first, last)
+
+    def block(self, start: int, stop: int) -> StageBlock:
+        """Return rows ``start..stop`` as they were appended, but for their order; before there are ids."""
+        features = range(len(self.schema.categorical))
+        missing = [self._missing(feature, start, stop) for feature in features]
+        return StageBlock(
+            dense=self.dense(start, stop),
+            labels=self.labels(start, stop),
+            keys=tuple(self._narrow(feature, start, stop) for feature in features),
+            missing=np.stack(missing) if missing else np.empty((0, stop - start), dtype=np.bool_),
+            lists=tuple(self._list(feature, start, stop) for feature in range(len(self.schema.lists))),
+            groups=self.groups(start, stop) if self.schema.group else None,
+        )
+
     def ids_writer(self, feature: int) -> BinaryIO:
         """Open the file that takes a feature's ids, in row order, as int32."""
         return (self._folder / f"ids{feature}").open("wb")
+
+    def list_ids_writer(self, feature: int) -> BinaryIO:
+        """Open the file that takes a list feature's ids, in the order of its keys, as int32."""
+        return (self._folder / f"listids{feature}").open("wb")
 
     def drop_keys(self, feature: int) -> None:
         """Remove a feature's keys, when its ids are written."""
         (self._folder / f"keys{feature}").unlink()
         (self._folder / f"missing{feature}").unlink()
 
+    def drop_list_keys(self, feature: int) -> None:
+        """Remove a list feature's keys, when its ids are written."""
+        (self._folder / f"list{feature}").unlink()
+
     def remove(self) -> None:
         """Remove all files of the stage."""
         shutil.rmtree(self._folder)
+
+    def _list(self, feature: int, start: int, stop: int) -> StageList:
+        place = self.listed(feature, start, stop)
+        return StageList(
+            self.list_keys(feature, place.start, place.stop),
+            self.lengths(feature, start, stop),
+            self.list_weights(feature, place.start, place.stop),
+        )
+
+    def _narrow(self, feature: int, start: int, stop: int) -> NDArray[Any]:
+        dtype = _KEY_TYPES[self.schema.categorical[feature].key_type]
+        return self._read(f"keys{feature}", dtype, start, stop)
 
     def _missing(self, feature: int, start: int, stop: int) -> NDArray[np.bool_]:
         skipped = start % 8
         bits = self._read(f"missing{feature}", np.dtype(np.uint8), start // 8, -(-stop // 8))
         return np.unpackbits(bits, count=skipped + stop - start)[skipped:].view(np.bool_)
+
+    def _matrix(self, name: str, dtype: np.dtype[Any], width: int, start: int, stop: int) -> NDArray[Any]:
+        return self._read(name, dtype, start * width, stop * width).reshape(stop - start, width)
 
     def _read(self, name: str, dtype: np.dtype[Any], start: int, stop: int) -> NDArray[Any]:
         found = np.fromfile(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hotrow.data.schema import Schema
-from hotrow.errors import ConfigError
+from hotrow.errors import ConfigError, SchemaMismatchError
 from hotrow.serving.engine.layout import Shape
 from hotrow.serving.protocol import ModelMetadata, TensorMetadata
 
@@ -52,7 +52,14 @@ class ModelInfo(Struct, frozen=True):
 
         Raises:
             ConfigError: the name cannot be part of an address.
+            SchemaMismatchError: it takes weighted bags, which requests cannot carry.
         """
+        for feature in schema.lists:
+            if feature.weighted:
+                raise SchemaMismatchError(
+                    f"{feature.name}: the model takes a weighted bag, expected none: requests carry no "
+                    "weights (hotrow rank takes them)"
+                )
         if _NAME.fullmatch(name) is None:
             raise ConfigError("name", name, "letters, digits, '.', '_' and '-', at most 128")
         return cls(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow.data._lines import MAX_LINE_BYTES
-from hotrow.data.formats import RawFormat, TableFormat, find_format, format_names
+from hotrow.data.formats import DescribedFormat, RawFormat, TableFormat, find_format, format_names
 from hotrow.data.formats.criteo import CATEGORICAL_NAMES, DENSE_NAMES, Criteo
 from hotrow.data.raw import MISSING_KEY
 from hotrow.errors import ConfigError, DataError
@@ -230,7 +230,7 @@ def test_formats_are_found_by_name() -> None:
     assert {"criteo", "movielens"} <= set(format_names())
     for name in format_names():
         found = find_format(name)
-        assert isinstance(found, RawFormat | TableFormat)
+        assert isinstance(found, RawFormat | DescribedFormat | TableFormat)
         assert found.name == name
     with pytest.raises(ConfigError, match="format: got 'crito', expected one of criteo"):
         find_format("crito")

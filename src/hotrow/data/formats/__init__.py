@@ -5,16 +5,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat, RowReader, TableFormat
+from hotrow.data.formats.base import (
+    Chunk,
+    DescribedFormat,
+    ParsedBlock,
+    RawFormat,
+    RowReader,
+    Sample,
+    TableFormat,
+)
 from hotrow.data.formats.rows import SchemaRows
 from hotrow.data.schema import Schema
 from hotrow.errors import ConfigError, SchemaMismatchError
 
 __all__ = [
     "Chunk",
+    "DescribedFormat",
     "ParsedBlock",
     "RawFormat",
     "RowReader",
+    "Sample",
     "SchemaRows",
     "TableFormat",
     "find_format",
@@ -27,6 +37,8 @@ _FORMATS = {
     "avazu": ("hotrow.data.formats.avazu", "Avazu"),
     "movielens": ("hotrow.data.formats.movielens", "MovieLens"),
     "sequences": ("hotrow.data.formats.sequences", "Sequences"),
+    "csv": ("hotrow.data.formats.csv", "Csv"),
+    "parquet": ("hotrow.data.formats.parquet", "Parquet"),
 }
 
 
@@ -35,7 +47,7 @@ def format_names() -> tuple[str, ...]:
     return tuple(_FORMATS)
 
 
-def find_format(name: str) -> RawFormat | TableFormat[Any]:
+def find_format(name: str) -> RawFormat | DescribedFormat | TableFormat[Any]:
     """Return the format called ``name``.
 
     Raises:
@@ -44,26 +56,30 @@ def find_format(name: str) -> RawFormat | TableFormat[Any]:
     if name not in _FORMATS:
         raise ConfigError("format", name, f"one of {', '.join(_FORMATS)}")
     module, attribute = _FORMATS[name]
-    found: RawFormat | TableFormat[Any] = getattr(import_module(module), attribute)()
+    found: RawFormat | DescribedFormat | TableFormat[Any] = getattr(import_module(module), attribute)()
     return found
 
 
 def reader_of(schema: Schema) -> RowReader:
     """Return what reads raw rows like those of a data set.
 
-    That is its format, if its logs are streamed; otherwise JSON lines and tables with the schema's columns.
+    That is its format, if its logs are streamed; of tables with a schema file csv, parquet or JSON lines;
+    otherwise JSON lines and tables with the schema's columns.
 
     Raises:
         ConfigError: there is no format of that name.
         SchemaMismatchError: the format's columns are not those of the schema.
     """
+    if schema.layout is not None:
+        from hotrow.data.formats.described_rows import DescribedRows
+
+        return DescribedRows(schema)
     found = find_format(schema.format)
     if not isinstance(found, RawFormat):
         return SchemaRows(schema)
-    expected = [*(feature.name for feature in found.dense), *found.categorical]
-    if list(schema.columns) != expected:
+    if schema.columns != found.schema.columns:
         raise SchemaMismatchError(
             f"the schema has columns {', '.join(schema.columns)}, "
-            f"format {found.name} has {', '.join(expected)}"
+            f"format {found.name} has {', '.join(found.schema.columns)}"
         )
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from hotrow.data.formats._row_columns import Fault
+from hotrow.data.formats._column_reader import Fault
 from hotrow.data.schema import Schema
 from hotrow.errors import DataError
 

@@ -8,7 +8,7 @@ hexadecimal, others whole numbers; all are read as text. Of the hour there are t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,14 @@ class Avazu(RawFormat):
     """
 
     name = "avazu"
-    label = CLICK
-    dense = ()
-    categorical = (*_DERIVED, *IDS)
-    key_type = "text"
+    schema = Schema(
+        format="avazu",
+        label=CLICK,
+        dense=(),
+        categorical=tuple(
+            CategoricalFeature(name=name, rows=RESERVED_IDS, key_type="text") for name in (*_DERIVED, *IDS)
+        ),
+    )
 
     def __init__(self, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.block_bytes = block_bytes
@@ -87,15 +91,7 @@ class Avazu(RawFormat):
         return require_rows([_completed(row, at) for at, row in enumerate(rows)], _ROW)
 
 
-_ROW = Schema(
-    format=Avazu.name,
-    label=CLICK,
-    dense=(),
-    categorical=tuple(
-        CategoricalFeature(name=name, rows=RESERVED_IDS, key_type="text") for name in Avazu.categorical
-    ),
-    group=ID,  # known, and left alone
-)
+_ROW = replace(Avazu.schema, group=ID)  # which is known, and left alone
 
 
 def _layout(source: Path) -> Layout:

@@ -1,7 +1,8 @@
 """What every raw log format provides.
 
-Two kinds. A ``RawFormat`` streams logs larger than memory; a ``TableFormat`` reads files that fit in
-memory and may look at all rows at once, for example to gather each user's history.
+Three kinds. A ``RawFormat`` streams logs larger than memory; a ``DescribedFormat`` becomes one by a schema
+file that says what its columns are; a ``TableFormat`` reads files that fit in memory and may look at all
+rows at once, for example to gather each user's history.
 
 A ``RawFormat`` cuts its source into chunks (cheap, sequential) and parses a chunk into columns (pure, so
 that chunks are parsed in parallel). Everything after that, from the split to the encoding, is the
@@ -16,10 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hotrow.data.assemble import RawSplits
+from hotrow.data.formats.description import Description
 from hotrow.data.raw import RawBlock
 from hotrow.data.rejections import Rejections
-from hotrow.data.schema import DenseFeature, KeyType
+from hotrow.data.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,15 @@ class ParsedBlock:
             within the chunk as ``parse`` returns them.
         num_lines: accepted and rejected together.
         skipped: lines before them that are no rows: a header.
+        order: (B,) uint64, what the rows are split by (see ``hotrow.data.splits``); None where that is
+            their place or chance.
     """
 
     rows: RawBlock
     rejected: Rejections
     num_lines: int
     skipped: int = 0
+    order: NDArray[np.uint64] | None = None
 
 
 class RowReader(ABC):
@@ -60,13 +68,12 @@ class RowReader(ABC):
 
     Attributes:
         name: of the format.
-        dense: the N dense features, in column order.
-        categorical: names of the F categorical features, in column order.
+        schema: which columns rows have. What only a prepared data set knows is not filled in unless the
+            rows are like those of one: the rows and digests of vocabularies, the mean lengths of lists.
     """
 
     name: str
-    dense: tuple[DenseFeature, ...]
-    categorical: tuple[str, ...]
+    schema: Schema
 
     @abstractmethod
     def chunks(self, source: Path) -> Iterator[Chunk]:
@@ -104,16 +111,48 @@ class RowReader(ABC):
 
 
 class RawFormat(RowReader):
-    """A raw log format whose rows all have the same columns, and one label.
+    """A raw log format whose rows all have the same columns, and labels; it is read in a stream."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The first rows of a file.
+
+    Attributes:
+        columns: of each column its values, in the file's order: text, None where a cell is empty, of csv;
+            Python's values of parquet.
+        rows: how many there are.
+        share: of the file that they take, about.
+        options: what of ``[csv]`` in a schema file must be said to read the file: a table's fields.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    rows: int
+    share: float
+    options: Mapping[str, Any]
+
+
+class DescribedFormat(ABC):
+    """A raw format whose columns a schema file describes.
 
     Attributes:
         name: as given to ``hotrow prepare``.
-        label: name of the label column.
-        key_type: how the text of categorical features becomes a key.
     """
 
-    label: str
-    key_type: KeyType
+    name: str
+
+    @abstractmethod
+    def described(self, description: Description) -> RawFormat:
+        """Return the format of files with the columns that a schema file describes."""
+
+    @abstractmethod
+    def sample(self, source: Path, rows: int) -> Sample:
+        """Read the first rows of a file, to guess what its columns are.
+
+        Raises:
+            MissingFileError: there is no such file.
+            DataError: it cannot be read, or has no rows.
+        """
 
 
 Options = TypeVar("Options")

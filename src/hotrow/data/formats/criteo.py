@@ -21,7 +21,7 @@ from hotrow.data.formats._mappings import check_columns, hex_from_rows, integers
 from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat
 from hotrow.data.raw import RawBlock
 from hotrow.data.rejections import Reason, Rejections
-from hotrow.data.schema import DenseFeature
+from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, Schema
 
 NUM_DENSE = 13
 NUM_CATEGORICAL = 26
@@ -45,10 +45,14 @@ class Criteo(RawFormat):
     """
 
     name = "criteo"
-    label = "label"
-    dense = tuple(DenseFeature(name=name) for name in DENSE_NAMES)
-    categorical = CATEGORICAL_NAMES
-    key_type = "hex32"
+    schema = Schema(
+        format="criteo",
+        label="label",
+        dense=tuple(DenseFeature(name=name) for name in DENSE_NAMES),
+        categorical=tuple(
+            CategoricalFeature(name=name, rows=RESERVED_IDS, key_type="hex32") for name in CATEGORICAL_NAMES
+        ),
+    )
 
     def __init__(self, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.block_bytes = block_bytes

@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, RIGHT_PAD, LineBlock, line_blocks
-from hotrow.data.formats._row_columns import Fault, read_rows, require_rows
+from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, LineBlock, line_blocks
+from hotrow.data.formats._column_reader import Fault
+from hotrow.data.formats._faults import rejected_lines
+from hotrow.data.formats._quoted import block_lines
+from hotrow.data.formats._row_columns import read_rows, require_rows
 from hotrow.data.formats._row_lines import Table, parse_lines
 from hotrow.data.formats.base import Chunk, ParsedBlock, RowReader
 from hotrow.data.raw import RawBlock
-from hotrow.data.rejections import Reason, Rejections
 from hotrow.data.schema import Schema
 from hotrow.errors import DataError, SchemaMismatchError
 
@@ -53,15 +55,14 @@ class SchemaRows(RowReader):
     """
 
     def __init__(self, schema: Schema, *, block_bytes: int = BLOCK_BYTES) -> None:
+        carried = schema.layout.weights if schema.layout else {}
         for feature in schema.lists:
-            if feature.weighted:
+            if feature.weighted and feature.name not in carried:
                 raise SchemaMismatchError(
                     f"{feature.name}: the schema has weighted lists, expected lists without weights: "
                     "rows that are ranked cannot carry any"
                 )
         self.name = schema.format
-        self.dense = schema.dense
-        self.categorical = tuple(feature.name for feature in schema.categorical)
         self.schema = schema
         self.block_bytes = block_bytes
 
@@ -82,8 +83,7 @@ class SchemaRows(RowReader):
     def parse(self, chunk: Chunk) -> ParsedBlock:
         """Parse the lines of one chunk."""
         content: _Lines = chunk.content
-        text = content.block.padded
-        lines = text[len(LEFT_PAD) : -len(RIGHT_PAD) - 1].split(b"\n")
+        lines = block_lines(content.block.padded)
         parsed = parse_lines(lines[content.skipped :], content.table)
         if content.block.cut:
             parsed = [Fault("", "line_too_long", f"found a longer line than {self.block_bytes} bytes")]
@@ -94,7 +94,7 @@ class SchemaRows(RowReader):
             kept = np.ones(len(block), dtype=np.bool_)
             kept[list(faults)] = False
             block = block.take(kept)
-        rejected = _rejections(text, lines, {at + content.skipped: fault for at, fault in faults.items()})
+        rejected = rejected_lines(lines, {at + content.skipped: fault for at, fault in faults.items()})
         return ParsedBlock(block, rejected, len(parsed), content.skipped)
 
     def block_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> RawBlock:
@@ -112,21 +112,3 @@ def _header(source: Path, line: bytes) -> str:
 def _columns_of(line: bytes) -> set[str]:
     (row,) = parse_lines([line], None)
     return set() if isinstance(row, Fault) else set(row)
-
-
-def _rejections(text: bytes, lines: Sequence[bytes], faults: Mapping[int, Fault]) -> Rejections:
-    """Gather the lines at fault, in order."""
-    kinds = {(fault.reason, fault.column) for fault in faults.values()}
-    reasons = {kind: at for at, kind in enumerate(sorted(kinds))}
-    order = sorted(faults)
-    ends = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64) + len(LEFT_PAD) - 1
-    at = np.array(order, dtype=np.int64)
-    return Rejections(
-        lines=at + 1,
-        reasons=np.array([reasons[faults[row].reason, faults[row].column] for row in order], dtype=np.int64),
-        starts=ends[at] - np.array([len(lines[row]) for row in order], dtype=np.int64),
-        ends=ends[at],
-        data=text if order else b"",
-        kinds=tuple(Reason(reason, "", column) for reason, column in reasons),
-        details=tuple(faults[row].detail for row in order),
-    )
