@@ -27,6 +27,8 @@ _EXPECTED = {
 }
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _MAX_NUMBER_BYTES = 40
+_EXACT_DIGITS = 15  # of a whole number that float64 holds
+_MAX_DECIMAL_BYTES = _EXACT_DIGITS + 2  # with its point and sign
 _MINUS = ord("-")
 Positions = NDArray[np.int64]
 
@@ -94,17 +96,58 @@ def _read_numbers(
     values = whole.astype(np.float64)
     np.copyto(values, np.nan, where=lengths == 0)
     other = np.flatnonzero(malformed & (lengths <= _MAX_NUMBER_BYTES))
+    short = other[lengths[other] <= _MAX_DECIMAL_BYTES]
+    if short.size:
+        values[short], malformed[short] = _read_decimals(*_letters(cells, starts[short], ends[short]))
+        other = other[malformed[other]]
     if other.size:
-        width = int(lengths[other].max())
-        # Bytes beyond a cell become NUL, which NumPy's byte strings drop at their end.
-        places = starts[other, None] + np.arange(width)
-        inside = places < ends[other, None]
-        letters = np.where(inside, cells.view[np.where(inside, places, 0)], 0).astype(np.uint8)
+        letters, inside = _letters(cells, starts[other], ends[other])
+        width = letters.shape[1]
         texts, inverse = np.unique(letters.view(f"S{width}")[:, 0], return_inverse=True)
         floats = np.array([_float(text) for text in texts.tolist()])
         values[other] = floats[inverse]
         malformed[other] = ~np.isfinite(values[other]) | ((letters == 0) & inside).any(axis=1)
     return values, malformed
+
+
+def _letters(cells: Cells, starts: Positions, ends: Positions) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the bytes of cells, (R, W), and which of them are inside.
+
+    Bytes beyond a cell are NUL, which NumPy's byte strings drop at their end.
+    """
+    places = starts[:, None] + np.arange(int((ends - starts).max()))
+    inside = places < ends[:, None]
+    return np.where(inside, cells.view[np.where(inside, places, 0)], 0).astype(np.uint8), inside
+
+
+def _read_decimals(
+    letters: NDArray[np.uint8], inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read numbers such as -12.5 that have at most 15 digits, all at once.
+
+    Such digits are a whole number that a float holds, as it does the power of ten that divides it: the
+    quotient is the nearest float, as Python's is.
+
+    Returns:
+        (R,) values, and which cells are something else.
+    """
+    is_negative = letters[:, 0] == _MINUS
+    whole = np.zeros(len(letters))
+    digits, decimals, points = (np.zeros(len(letters), dtype=np.int64) for _ in range(3))
+    wrong = np.zeros(len(letters), dtype=np.bool_)
+    for at, column in enumerate(letters.T):
+        digit = column - np.uint8(ord("0"))
+        is_digit = digit < 10
+        is_point = column == ord(".")
+        whole = np.where(is_digit, whole * 10 + digit, whole)
+        digits += is_digit
+        decimals += is_digit & (points > 0)
+        points += is_point
+        is_known = is_digit | is_point | ~inside[:, at]
+        wrong |= ~(is_known | is_negative) if at == 0 else ~is_known
+    wrong |= (points != 1) | (digits == 0) | (digits > _EXACT_DIGITS)
+    values = whole / np.power(10.0, np.minimum(decimals, _EXACT_DIGITS))
+    return np.where(is_negative, -values, values), wrong
 
 
 def _float(text: bytes) -> float:

@@ -150,7 +150,7 @@ def test_names_that_need_quotes_or_fit_no_feature(tmp_path: Path) -> None:
 def test_many_rows_need_ids_to_be_seen_more_often(tmp_path: Path) -> None:
     text = table(120_000, click=lambda row: row % 2, item=lambda row: f"i{row % 9}")
     assert guessed(tmp_path, text)["min_count"] == 10
-    assert "10,000 rows (8% of the file, about)" in (tmp_path / "columns.toml").read_text()
+    assert "10,000 rows (8.3% of the file, about)" in (tmp_path / "columns.toml").read_text()
 
 
 def test_typed_columns(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ LABELS = (
 
 TIMES = (
     *("time", "timestamp", "time_stamp", "ts", "datetime", "date_time", "date", "event_time", "unix_time"),
-    *("unixtime", "created_at"),
+    *("unixtime", "created_at", "when"),
 )
 QUERIES = ("query_id", "queryid", "query", "qid", "search_id", "session_id", "session", "impression_id")
 USERS = ("user_id", "userid", "user", "uid", "customer_id", "visitor_id", "member_id")
@@ -26,7 +26,7 @@ ROWS = ("", "id", "index", "row", "row_id", "rowid", "unnamed: 0", "__index_leve
 
 _ID = re.compile(
     r"(?i:(?:^|_)(?:id|ids|code|key|type|cat|category|zip|hash|user|item|ad|campaign|brand|product|movie|shop|store"
-    r"|site|app|page|city|country|region|state|device|channel|os|hour|weekday|gender)(?:_|$))|[a-z]I[dD]s?$"
+    r"|site|app|page|city|country|region|state|device|channel|os|hour|weekday|gender|c\d+)(?:_|$))|[a-z]I[dD]s?$"
 )
 _HISTORY = re.compile(r"hist|seq|past|prev|recent|last|viewed|clicked|bought")
 _AFFIXES = re.compile(

@@ -13,7 +13,7 @@ from hotrow.data.formats.guess._roles import Role, Roles
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 _HEAD = """\
-# Made by `{made_from}` from the first {rows:,} rows ({share:.0%} of the file, about).
+# Made by `{made_from}` from the first {rows:,} rows ({share:.1%} of the file, about).
 # Look through it: what is wrong here is learnt wrong. docs/data.md says what every key means.
 
 # The column of 0 and 1 that is predicted; of several, ["click", "buy"], the first is the main one.
