@@ -90,7 +90,20 @@ BAD = {
     "wrong width": (lambda b: _dense(b).update(shape=[2, 12]), "shape [2, 12], expected [rows, 13]"),
     "negative": (lambda b: _dense(b).update(shape=[-2, 13]), "expected [rows, 13]"),
     "huge": (lambda b: _dense(b).update(shape=[2**62, 13]), "at most 64 are allowed"),
-    "overflow": (lambda b: _dense(b).update(shape=[10**30, 13]), "at most 64 are allowed"),
+    "overflow": (lambda b: _dense(b).update(shape=[10**30, 13]), "shape[0]"),
+    "dimensions": (lambda b: _dense(b).update(shape=[1] * 9), "input dense: 9 dimensions, at most 8 are"),
+    "parameters": (
+        lambda b: b.update(parameters={str(number): 0 for number in range(65)}),
+        "request: 65 parameters, at most 64 are allowed",
+    ),
+    "parameters of an input": (
+        lambda b: _dense(b).update(parameters={str(number): 0 for number in range(65)}),
+        "input dense: 65 parameters, at most 64 are allowed",
+    ),
+    "parameters of an output": (
+        lambda b: b.update(outputs=[{"name": "score", "parameters": dict.fromkeys(map(str, range(65)))}]),
+        "output score: 65 parameters, at most 64 are allowed",
+    ),
     "float shape": (lambda b: _dense(b).update(shape=[2.5, 13]), "Expected `int`"),
     "rows differ": (lambda b: b.update(_rows(b, 3, 2)), "3 dense, 2 categorical"),
     "too few": (lambda b: _dense(b)["data"].pop(), "25 elements, expected 26 by shape [2, 13]"),

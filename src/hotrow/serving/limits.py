@@ -18,7 +18,10 @@ class Limits:
         max_rows: most rows (candidates) of one request.
         max_listed_ids: most ids that the list features of all its rows have together, as they are looked up:
             a history in the context counts for every candidate, of a longer one its last ``max_length`` ids.
-        max_tensors: most inputs of one request.
+        max_tensors: most inputs of one request, and most outputs that it asks for.
+        max_dimensions: most dimensions of one input's shape.
+        max_parameters: most parameters of one request, and of each input and output.
+        max_json_bytes: longest JSON of one inference request, apart from the data of its inputs.
     """
 
     max_body_bytes: int = 16 * 1024**2
@@ -26,6 +29,9 @@ class Limits:
     max_rows: int = 16_384
     max_listed_ids: int = 4_194_304
     max_tensors: int = 1024
+    max_dimensions: int = 8
+    max_parameters: int = 64
+    max_json_bytes: int = 256 * 1024
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -35,11 +41,29 @@ class Limits:
             expected = f"at least max_body_bytes, {self.max_body_bytes}"
             raise ConfigError("limits.max_held_bytes", self.max_held_bytes, expected)
 
-    def require_tensors(self, count: int) -> None:
-        """Refuse a request of too many inputs.
+    def require_tensors(self, what: str, count: int) -> None:
+        """Refuse a request of too many inputs, or outputs.
 
         Raises:
             RequestError: it has more than are allowed.
         """
-        if count > self.max_tensors:
-            raise RequestError(f"{count} inputs, at most {self.max_tensors} are allowed")
+        _require("", count, what, self.max_tensors)
+
+    def require_small(self, where: str, *, dimensions: int = 0, parameters: int = 0) -> None:
+        """Refuse a part of a request, such as ``"input dense"``, with too many dimensions or parameters.
+
+        Raises:
+            RequestError: it has more than are allowed.
+        """
+        _require(f"{where}: ", dimensions, "dimensions", self.max_dimensions)
+        _require(f"{where}: ", parameters, "parameters", self.max_parameters)
+
+    @property
+    def max_fields(self) -> int:
+        """Most fields of a message of gRPC within these bounds: inputs, their bytes, outputs, the rest."""
+        return 3 * self.max_tensors + self.max_parameters + 3
+
+
+def _require(where: str, count: int, what: str, most: int) -> None:
+    if count > most:
+        raise RequestError(f"{where}{count} {what}, at most {most} are allowed")

@@ -18,6 +18,8 @@ Parameter = bool | int | float | str | None
 FeatureValue = int | float | str | list[int | float | str] | None
 """A raw value, or the values of a list feature."""
 
+_Size = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
 Message = TypeVar("Message")
 
 
@@ -26,7 +28,7 @@ class InputTensor(Struct, forbid_unknown_fields=True):
 
     name: str
     datatype: str
-    shape: list[int]
+    shape: list[_Size]
     data: Raw | UnsetType = UNSET
     parameters: dict[str, Parameter] = {}
 

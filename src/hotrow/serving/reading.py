@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from hotrow.errors import RequestError
 from hotrow.serving.answers import Wanted, wanted_of_infer
@@ -45,13 +49,49 @@ def read_infer(body: bytes, header_bytes: int | None, info: ModelInfo, limits: L
         RequestError: the request cannot be answered as it is.
     """
     header, rest = binary.split(body, header_bytes)
+    if len(header) > limits.max_json_bytes:
+        _require_mostly_data(header, limits)
     request = decode(_INFER, header, where="request body")
-    limits.require_tensors(len(request.inputs))
+    _require_small(request, limits)
     if header_bytes is not None and is_encoded(request):
         data = binary.assign(request, rest)
         if len(data) == len(request.inputs):
             return _encoded(request, data, info, limits)
     return _raw(request, body, -1 if header_bytes is None else header_bytes, limits)
+
+
+def _require_mostly_data(header: bytes, limits: Limits) -> None:
+    """Refuse JSON that is long by anything but the data of inputs, before objects are made of it."""
+    outline = decode(_outline(limits.max_tensors), header, where="request body")
+    data = sum(len(memoryview(tensor.data)) for tensor in astuple(outline.inputs) if tensor is not None)
+    if len(header) - data > limits.max_json_bytes:
+        raise RequestError(
+            f"request body: {len(header) - data} bytes apart from the inputs' data, "
+            f"at most {limits.max_json_bytes} are allowed"
+        )
+
+
+class _Data(Struct):
+    data: Raw = Raw(b"")
+
+
+@cache
+def _outline(max_tensors: int) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of the data of inputs alone, which stops where these are too many."""
+    fields: list[Any] = [(f"input{number}", _Data | None, None) for number in range(max_tensors)]
+    inputs: Any = msgspec.defstruct("Inputs", fields, array_like=True, forbid_unknown_fields=True)
+    return msgspec.json.Decoder(msgspec.defstruct("Outline", [("inputs", inputs)]))
+
+
+def _require_small(request: InferRequest, limits: Limits) -> None:
+    limits.require_tensors("inputs", len(request.inputs))
+    limits.require_tensors("outputs", len(request.outputs or ()))
+    limits.require_small("request", parameters=len(request.parameters))
+    for tensor in request.inputs:
+        where = f"input {tensor.name}"
+        limits.require_small(where, dimensions=len(tensor.shape), parameters=len(tensor.parameters))
+    for output in request.outputs or ():
+        limits.require_small(f"output {output.name}", parameters=len(output.parameters))
 
 
 def read_tensors(request: InferRequest, parts: Sequence[bytes], info: ModelInfo, limits: Limits) -> Asked:

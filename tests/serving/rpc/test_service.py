@@ -159,6 +159,11 @@ def _of(change: Callable[[Any], object], request: Any) -> Any:
     return request
 
 
+def _add_parameters(part: Any) -> None:
+    for number in range(65):
+        part.parameters[str(number)].int64_param = number
+
+
 BAD = {
     "bytes": (b"\xff\xff", "INVALID_ARGUMENT", "no ModelInferRequest message"),
     "name": (_change(raw_request(), model_name="other"), "NOT_FOUND", "no model 'other'"),
@@ -167,6 +172,27 @@ BAD = {
     "mixed": (_mixed(), "INVALID_ARGUMENT", "expected one of them"),
     "other contents": (_other_contents(), "INVALID_ARGUMENT", "fp32_contents, expected int_contents"),
     "too many inputs": (_too_many(), "INVALID_ARGUMENT", "5 inputs, at most 4 are allowed"),
+    "too many outputs": (
+        _of(lambda r: [r.outputs.add(name="score") for _ in range(5)], raw_request()),
+        "INVALID_ARGUMENT",
+        "5 outputs, at most 4 are allowed",
+    ),
+    "too many fields": (b"\x32\0" * 9000, "INVALID_ARGUMENT", "more than the 79 fields allowed"),
+    "dimensions": (
+        _of(lambda r: r.inputs[0].shape.extend([1] * 7), raw_request()),
+        "INVALID_ARGUMENT",
+        "input dense: 9 dimensions, at most 8 are allowed",
+    ),
+    "parameters": (
+        _of(_add_parameters, raw_request()),
+        "INVALID_ARGUMENT",
+        "request: 65 parameters, at most 64 are allowed",
+    ),
+    "parameters of an input": (
+        _of(lambda r: _add_parameters(r.inputs[1]), raw_request()),
+        "INVALID_ARGUMENT",
+        "input categorical: 65 parameters, at most 64 are allowed",
+    ),
     "parts": (
         _of(lambda r: r.raw_input_contents.append(b""), raw_request()),
         "INVALID_ARGUMENT",

@@ -18,6 +18,10 @@ from hotrow.errors import RequestError
 
 SERVICE = "inference.GRPCInferenceService"
 
+_VARINT, _BYTES = 0, 2
+_FIXED_BYTES = {1: 8, 5: 4}
+_VARINT_BYTES = 10
+
 
 @cache
 def _pool() -> Any:
@@ -37,6 +41,42 @@ def message(name: str) -> Any:
 def calls() -> list[str]:
     """Return the names of the service's calls."""
     return [method.name for method in _pool().FindServiceByName(SERVICE).methods]
+
+
+def require_few_fields(data: bytes, most: int) -> None:
+    """Refuse a message by how many fields it has, without those of messages in it, before objects are made.
+
+    Args:
+        data: the message; where it is broken, parsing it tells.
+        most: fields that are allowed.
+
+    Raises:
+        RequestError: it has more.
+    """
+    at = count = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            _, at = _varint(data, at)
+        elif kind == _BYTES:
+            size, at = _varint(data, at)
+            at += size
+        else:
+            at += _FIXED_BYTES.get(kind, 0)
+        count += 1
+        if count > most:
+            raise RequestError(f"the message has more than the {most} fields allowed")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number of seven bits a byte, and where the next one is."""
+    value = 0
+    for place, byte in enumerate(data[at : at + _VARINT_BYTES]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, at + place + 1
+    return value, len(data)
 
 
 def parse(name: str, data: bytes) -> Any:

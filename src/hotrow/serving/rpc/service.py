@@ -14,7 +14,7 @@ from hotrow.errors import RequestError
 from hotrow.serving.connections import BODY_SECONDS
 from hotrow.serving.describing import model_config, model_statistics, repository_index, server_metadata
 from hotrow.serving.front import Front, retry_seconds, shown
-from hotrow.serving.rpc.messages import SERVICE, build, calls, parse
+from hotrow.serving.rpc.messages import SERVICE, build, calls, parse, require_few_fields
 from hotrow.serving.rpc.tensors import answer_message, read_message
 from hotrow.serving.security import Guard
 
@@ -84,6 +84,7 @@ class Service:
                     self._require_token(context)
                 # Nothing is read of what anybody may ask without a token, or its messages could take memory.
                 data = b"" if name in _FREE else await _message(context)
+                require_few_fields(data, self._front.limits.max_fields)
                 return await handler(parse(f"{name}Request", data), context, len(data))
             except RequestError as error:
                 await self._abort(error, context)
