@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from hotrow.data.columnar import ColumnarRows
 from hotrow.errors import RequestError
-from hotrow.serving import Limits
+from hotrow.serving import Limits, candidates
 from hotrow.serving.candidates import CandidateReader
 from hotrow.serving.protocol import RankRequest, decode
 from hotrow.serving.ranking import candidate_rows
@@ -40,6 +41,14 @@ def require_equal(body: bytes) -> None:
     assert _outcome(read, body) == _outcome(by_row, body)
 
 
+def require_equal_or_too_many(body: bytes) -> None:
+    count = len(json.loads(body)["candidates"])
+    if count <= LIMITS.max_rows:
+        require_equal(body)
+    else:  # which is told before anything else
+        assert _outcome(read, body) == f"candidates: {count} given, at most 4 are allowed"
+
+
 def _outcome(reader: Callable[[bytes], object], body: bytes) -> object:
     try:
         return reader(body)
@@ -48,7 +57,11 @@ def _outcome(reader: Callable[[bytes], object], body: bytes) -> object:
 
 
 VALUES = st.one_of(
-    st.none(), st.integers(), st.floats(allow_nan=False), st.text(max_size=3), st.just([1, "a"])
+    st.none(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=3),
+    st.just([1, "a"]),
 )
 FEATURES = st.dictionaries(st.sampled_from(COLUMNS), VALUES)
 ODD = st.dictionaries(
@@ -68,13 +81,38 @@ def bodies(features: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
 
 
 @given(body=bodies(FEATURES))
-def test_calls_are_read_as_by_row(body: bytes) -> None:
-    require_equal(body)
+def test_calls_are_read_as_by_row_unless_there_are_too_many(body: bytes) -> None:
+    require_equal_or_too_many(body)
 
 
 @given(body=bodies(ODD))
-def test_mistakes_are_told_as_by_row(body: bytes) -> None:
-    require_equal(body)
+def test_mistakes_are_told_as_by_row_unless_there_are_too_many(body: bytes) -> None:
+    require_equal_or_too_many(body)
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (b"]}", r"^candidates: 50000 given, at most 4 are allowed$"),
+        (b"", r"^request body: Input data was tr"),
+    ],
+)
+def test_no_value_is_decoded_of_too_many(monkeypatch: pytest.MonkeyPatch, end: bytes, message: str) -> None:
+    reader = CandidateReader(COLUMNS, LIMITS)
+    monkeypatch.setattr(reader, "_alone", None)
+    monkeypatch.setattr(candidates, "_BY_ROW", None)
+    body = b'{"candidates": [%s' % b",".join([b'{"I1": 123456}'] * 50_000) + end
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestError, match=message):
+            reader.read(body)
+        assert tracemalloc.get_traced_memory()[1] < 50_000 * 40
+    finally:
+        tracemalloc.stop()
+
+
+def test_braces_in_values_are_no_candidates() -> None:
+    require_equal(b'{"candidates": [{"C1": "{{{{{{{{"}]}')
 
 
 @pytest.mark.parametrize(
@@ -101,6 +139,7 @@ def test_what_is_right_is_read_in_columns(body: bytes) -> None:
         b'{"\\u0063ontext": {"I1": 1}, "candidates": [{"C1": null}]}',
         b'{"candidates": [{}, {}, {}, {}, {}]}',
         b'{"candidates": ["\xff"]}',
+        b'{"candidates": [{"I1": Infinity}]}',
         b"[" * 5000,
         b"",
     ],

@@ -11,18 +11,29 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple
 
 from hotrow.data.columnar import ColumnarRows
 from hotrow.serving.limits import Limits
 from hotrow.serving.protocol import FeatureValue, RankOptions, RankRequest, decode
-from hotrow.serving.ranking import candidate_rows
+from hotrow.serving.ranking import candidate_rows, require_rows
 
 Decoder = msgspec.json.Decoder[Any]
 Columns = list[tuple[Any, ...]]
 
 _BY_ROW = msgspec.json.Decoder(RankRequest)
+
+
+class _Object(Struct, gc=False):
+    """A candidate of which nothing is decoded."""
+
+
+class _Counted(Struct):
+    candidates: list[_Object]
+
+
+_COUNTED = msgspec.json.Decoder(_Counted)
 
 
 class CandidateReader:
@@ -47,6 +58,9 @@ class CandidateReader:
         Raises:
             RequestError: the call cannot be answered as it is.
         """
+        if body.count(b"{") - 1 > self._limits.max_rows:  # each candidate has one: there may be too many
+            counted = decode(_COUNTED, body, where="request body")
+            require_rows(len(counted.candidates), self._limits)
         found = self._in_columns(body)
         if found is not None:
             return found
@@ -63,8 +77,6 @@ class CandidateReader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         count = len(call.candidates)
-        if count > self._limits.max_rows:
-            return None
         columns: Columns | None = [*zip(*map(astuple, call.candidates), strict=True)]
         columns = columns or [()] * len(self._columns)
         if decoder is self._shared:

@@ -25,10 +25,7 @@ def candidate_rows(
     Raises:
         RequestError: an unknown feature, a feature of both context and candidate, too many candidates.
     """
-    if len(request.candidates) > limits.max_rows:
-        raise RequestError(
-            f"candidates: {len(request.candidates)} given, at most {limits.max_rows} are allowed"
-        )
+    require_rows(len(request.candidates), limits)
     known = frozenset(columns)
     _refuse_unknown("context", request.context, known)
     for index, candidate in enumerate(request.candidates):
@@ -38,6 +35,16 @@ def candidate_rows(
             feature = next(name for name in candidate if name in request.context)
             raise RequestError(f"candidates[{index}]: feature {feature!r} is given in the context too")
     return [{**request.context, **candidate} for candidate in request.candidates]
+
+
+def require_rows(count: int, limits: Limits) -> None:
+    """Refuse too many candidates.
+
+    Raises:
+        RequestError: there are more than are allowed.
+    """
+    if count > limits.max_rows:
+        raise RequestError(f"candidates: {count} given, at most {limits.max_rows} are allowed")
 
 
 def ranking(scores_BK: NDArray[np.float32], tasks: Sequence[str], top_k: int | None) -> list[Ranked]:
