@@ -120,6 +120,12 @@ BAD_LISTS = {
         "'lengths.history' is missing",
     ),
     "no values": (lambda b: b["inputs"].remove(_named(b, "list.genres")), "input 'list.genres' is missing"),
+    "long": (
+        lambda b: _named(b, "list.history").update(shape=[2**63 - 1]),
+        "expected [values of all rows] of at most 16777216",
+    ),
+    "longer": (lambda b: _named(b, "list.history").update(shape=[2**64]), "shape[0]"),
+    "longest": (lambda b: _named(b, "list.history").update(shape=[10**4299]), "request body"),
     "sum": (lambda b: _named(b, "lengths.history").update(data=[3, 0, 2]), "its sum is 5, expected 4"),
     "negative": (
         lambda b: _named(b, "lengths.history").update(data=[5, -2, 1]),

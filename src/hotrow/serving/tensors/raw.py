@@ -45,15 +45,20 @@ def read_rows(
         flat = elements(inputs[name], data)
         values |= {column: flat[at :: len(names)] for at, column in enumerate(names)}
     for name in info.lists:
-        values[name] = _slices(inputs[LIST + name], inputs[LENGTHS + name], data)
+        values[name] = _slices(inputs[LIST + name], inputs[LENGTHS + name], data, limits)
     return ColumnarRows(values, count)
 
 
-def _slices(values: InputTensor, lengths: InputTensor, data: Mapping[str, memoryview]) -> list[list[Any]]:
+def _slices(
+    values: InputTensor, lengths: InputTensor, data: Mapping[str, memoryview], limits: Limits
+) -> list[list[Any]]:
     """Return the values of each row of a list feature."""
     require_datatype(values, ("BYTES", "INT64", "INT32"))
-    if len(values.shape) != 1 or values.shape[0] < 0:
-        raise RequestError(f"input {values.name}: shape {values.shape}, expected [values of all rows]")
+    most = limits.max_body_bytes  # each value takes a byte at least
+    if len(values.shape) != 1 or not 0 <= values.shape[0] <= most:
+        raise RequestError(
+            f"input {values.name}: shape {values.shape}, expected [values of all rows] of at most {most}"
+        )
     flat, sizes = elements(values, data), elements(lengths, data)
     if not all(isinstance(size, int) and size >= 0 for size in sizes):
         raise RequestError(f"input {lengths.name}: expected whole numbers of at least 0")
