@@ -11,7 +11,7 @@ def test_a_deadline_is_given_in_milliseconds(text: str | None, seconds: float | 
     assert deadline(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "1e400", "5 s"])
+@pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "1e400", "5 s", "1_0"])
 def test_what_is_no_deadline_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="expected milliseconds") as caught:
         deadline(text)

@@ -66,7 +66,7 @@ def deadline(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        found = float(text) / 1e3
+        found = -1.0 if "_" in text else float(text) / 1e3
     except ValueError:
         found = -1.0
     if not 0 <= found < float("inf"):

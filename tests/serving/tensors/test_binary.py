@@ -92,6 +92,8 @@ def _with(tensors: list[Any], at: int, **change: Any) -> list[Any]:
 
 _IDS = np.zeros((2, 26), dtype="<i4")
 _IDS[1, 25] = 9
+_DENSE = np.zeros((2, 13), dtype="<f4")
+_DENSE[1, 12] = np.nan
 BAD = {
     "short": (_with(raw(), 0, data=b"\0" * 100), "input dense: 100 bytes, expected 104 by shape [2, 13]"),
     "text cut": (_with(raw(), 1, data=raw()[1][3][:-1]), "input categorical: 415 bytes hold"),
@@ -106,6 +108,14 @@ BAD = {
         "input encoded.ids: row 1, C26: id 9, expected 0 to 8",
     ),
     "negative id": (_with(encoded(), 1, data=(_IDS - 1).tobytes()), "row 0, C1: id -1, expected 0 to 8"),
+    "nan": (
+        _with(encoded(), 0, data=_DENSE.tobytes()),
+        "input encoded.dense: row 1, column 12: nan, expected a finite number",
+    ),
+    "inf": (
+        _with(encoded(), 0, data=(_DENSE - np.inf).tobytes()),
+        "row 0, column 0: -inf, expected a finite",
+    ),
     "datatype": (_with(encoded(), 0, kind="FP64"), "datatype 'FP64', expected FP32"),
     "width": (_with(encoded(), 0, shape=[26, 1]), "shape [26, 1], expected [rows, 13]"),
     "too many": (_with(encoded(), 0, shape=[65, 13]), "of at most 64 rows"),

@@ -2,7 +2,7 @@
 
 They are for clients that keep the vocabularies themselves: nothing is left to be done before the lookup.
 
-    encoded.dense      FP32   (B, N)
+    encoded.dense      FP32   (B, N)    finite numbers
     encoded.ids        INT32  (B, F)
     encoded.list.NAME  INT32  (V,)    ids of all rows, for each list feature
     lengths.NAME       INT32  (B,)    how many of them are each row's
@@ -95,7 +95,13 @@ def _matrix(
         raise RequestError(
             f"input {name}: shape {tensor.shape}, expected [rows, {width}] of at most {limits.max_rows} rows"
         )
-    return array(tensor, data).reshape(tensor.shape)
+    found = array(tensor, data).reshape(tensor.shape)
+    if not np.isfinite(found).all():
+        row, column = (int(at) for at in np.argwhere(~np.isfinite(found))[0])
+        raise RequestError(
+            f"input {name}: row {row}, column {column}: {found[row, column]}, expected a finite number"
+        )
+    return found
 
 
 def _listed(
