@@ -60,6 +60,7 @@ def is_answered(connection: socket.socket) -> bool:
 
 
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
+RANK = b'POST /v1/rank HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{"candidates":[]}'
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,21 @@ def test_headers_without_an_end_are_refused(server: Listening, start: bytes) -> 
 def test_what_is_no_http_is_refused(server: Listening, sent: bytes) -> None:
     status, answer = exchange(server, sent)
     assert (status, answer) == (400, {"error": "the request is no valid HTTP"})
+
+
+@pytest.mark.parametrize("whole", [1, 3])
+@pytest.mark.parametrize(
+    ("behind", "status"), [(b"\0\1\2\r\n\r\n", 400), (LIVE + b"A: " + b"x" * 40_000 + b"\r\n\r\n", 431)]
+)
+@pytest.mark.parametrize("kind", [LIVE + b"\r\n", RANK])
+def test_whole_requests_are_answered_before_what_is_refused_behind_them(
+    server: Listening, kind: bytes, behind: bytes, status: int, whole: int
+) -> None:
+    with connect(server) as connection:
+        connection.sendall(kind * whole + behind)
+        found = answers(connection)
+    statuses = [int(part[:3]) for part in found.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [200] * whole + [status]
 
 
 def test_headers_that_come_too_slowly_are_refused(server: Listening, monkeypatch: pytest.MonkeyPatch) -> None:

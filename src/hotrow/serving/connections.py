@@ -72,6 +72,7 @@ class Connection(HttpToolsProtocol):
         self._in_body = False
         self._ends_one = False
         self._is_too_large = self._is_too_eager = False
+        self._last_answer: bytes | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
@@ -104,13 +105,13 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._last_answer is not None:
             return
         self._ends_one = False
         super().data_received(data)
         if self._in_body and self._timer is None:  # not all of it came with the headers
             self._start_timer("body", BODY_SECONDS)
-        if self._in_headers and not self.transport.is_closing():
+        if self._in_headers and not self.transport.is_closing() and self._last_answer is None:
             if not self._ends_one:  # else some of it, or nearly all, was of requests before
                 self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
@@ -180,16 +181,30 @@ class Connection(HttpToolsProtocol):
         else:
             self._refuse(400, "Bad Request", "the request is no valid HTTP")
 
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or close where what came behind this one was refused."""
+        super().on_response_complete()
+        if self._last_answer is not None and self.cycle.response_complete and not self.transport.is_closing():
+            self._close_with(self._last_answer)
+
     def _refuse(self, status: int, phrase: str, message: str) -> None:
-        """Answer, unless an answer is under way, and close."""
+        """Answer, after the requests that came whole before, and close."""
         self._stop_timer()
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            body = msgspec.json.encode({"error": message})
-            self.transport.write(
-                f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
-                + body
-            )
+        body = msgspec.json.encode({"error": message})
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        if self.cycle is None or self.cycle.response_complete:
+            self._close_with(head.encode() + body)
+        elif not self._in_body:  # the request under way is whole: what is refused came behind it
+            self._last_answer = head.encode() + body
+            self.flow.pause_reading()
+        else:
+            self._close_with(b"" if self.cycle.response_started else head.encode() + body)
+
+    def _close_with(self, answer: bytes) -> None:
+        self.transport.write(answer)
         self.transport.close()
 
     def _start_timer(self, what: str, seconds: float) -> None:
