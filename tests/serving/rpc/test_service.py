@@ -209,6 +209,11 @@ BAD = {
         "INVALID_ARGUMENT",
         "datatype 'BOOL', expected FP32",
     ),
+    "values": (
+        _of(lambda r: r.inputs[1].contents.bytes_contents.extend([b""] * 1613), typed_request()),
+        "INVALID_ARGUMENT",
+        "input categorical: 1665 values, at most 1664 are allowed",
+    ),
     "id": (
         _of(lambda r: r.raw_input_contents.__setitem__(1, b"\xff\xff\0\0" * 52), encoded_request()),
         "INVALID_ARGUMENT",

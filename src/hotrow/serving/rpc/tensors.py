@@ -46,7 +46,8 @@ def read_message(received: Any, info: ModelInfo, limits: Limits) -> Asked:
     inputs = [_input(tensor) for tensor in received.inputs]
     if raw and any(tensor.HasField("contents") for tensor in received.inputs):
         raise RequestError("contents and raw_input_contents: expected one of them")
-    parts = raw or [_packed(tensor) for tensor in received.inputs]
+    most = _most_values(info, limits)
+    parts = raw or [_packed(tensor, most) for tensor in received.inputs]
     request = InferRequest(
         inputs=[
             replace(tensor, parameters=tensor.parameters | {binary.SIZE: len(part)})
@@ -95,11 +96,17 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Parameter]:
     return found
 
 
-def _packed(tensor: Any) -> bytes:
+def _most_values(info: ModelInfo, limits: Limits) -> int:
+    """Return how many values an input of the model may have as typed contents, each an object in Python."""
+    rows = limits.max_rows * max(len(info.dense), len(info.categorical), 1)
+    return max(rows, limits.max_listed_ids) if info.lists else rows
+
+
+def _packed(tensor: Any, most: int) -> bytes:
     """Return the contents of a tensor as they are in raw ones.
 
     Raises:
-        RequestError: they are not of its datatype.
+        RequestError: they are not of its datatype, or too many.
     """
     expected = _CONTENTS.get(tensor.datatype)
     if expected is None:
@@ -110,6 +117,8 @@ def _packed(tensor: Any) -> bytes:
         if field.name != expected:
             raise RequestError(f"input {tensor.name}: {field.name}, expected {expected}")
     values = getattr(tensor.contents, expected)
+    if len(values) > most:
+        raise RequestError(f"input {tensor.name}: {len(values)} values, at most {most} are allowed")
     if tensor.datatype == "BYTES":
         return b"".join(len(value).to_bytes(4, "little") + value for value in values)
     return np.array(values, dtype=binary.DTYPES[tensor.datatype]).tobytes()
