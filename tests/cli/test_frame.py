@@ -37,6 +37,7 @@ def run(body: object, *words: str) -> int:
             2,
             "error: not enough memory (DefaultCPUAllocator: can't allocate memory: 8 TiB)\n",
         ),
+        (OSError(24, "Too many"), 2, "error: too many open files; raise the limit (ulimit -n)\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (typer.Abort(), 130, "interrupted\n"),
         (typer.Exit(3), 3, ""),

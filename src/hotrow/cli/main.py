@@ -19,6 +19,7 @@ from hotrow.cli.shrink import shrink
 from hotrow.cli.synth import synth
 from hotrow.cli.train import train
 from hotrow.cli.tune import tune
+from hotrow.descriptors import open_standard_streams
 
 app = typer.Typer(
     name="hotrow",
@@ -50,6 +51,7 @@ app.command()(report)
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    open_standard_streams()
     # Threads that spin while they wait make a busy machine many times slower; an OpenMP pool reads
     # this when it is loaded, so it is set before anything imports torch.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -22,7 +22,7 @@ from tests.serving.engine.conftest import encoded
 from hotrow.artifact import Artifact, load_artifact
 from hotrow.artifact._checksums import write_checksums
 from hotrow.data.raw import EncodedBlock
-from hotrow.errors import ArtifactError, InternalError, RequestError
+from hotrow.errors import ArtifactError, InternalError, RequestError, UserError
 from hotrow.serving import Engine, EngineConfig
 from hotrow.serving.engine import crew, workers
 from hotrow.serving.engine.workers import workers_of
@@ -226,18 +226,29 @@ def _parent(process: int) -> int:
     return parent
 
 
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (OSError(12, "Cannot allocate memory"), InternalError, "could not be started: .*allocate"),
+        (
+            OSError(24, "Too many open files"),
+            UserError,
+            r"too many open files .*; raise the limit \(ulimit -n\)",
+        ),
+    ],
+)
 def test_a_process_that_cannot_be_started_is_told(
-    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, kind: type[Exception], message: str
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
-        raise OSError(12, "Cannot allocate memory")
+        raise error
 
     async def scenario(engine: Engine) -> None:
         raise AssertionError("it was started")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    with pytest.raises(InternalError, match=r"could not be started: .*allocate"):
-        run(artifact.path, scenario)
+    with pytest.raises(kind, match=message):
+        run(tmp_path, scenario)
 
 
 def test_nobody_waits_while_the_memory_of_a_process_is_taken_down(

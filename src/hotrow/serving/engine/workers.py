@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hotrow.descriptors import require_descriptors
 from hotrow.errors import ArtifactError, InternalError
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.engine.flight import Room
@@ -97,12 +98,14 @@ class TemplateProcess:
         """Start the process and wait until it has loaded the model.
 
         Raises:
+            UserError: too many files are open.
             ArtifactError: it cannot be loaded; the message is that of the loader.
             InternalError: the process could not be started, ended, or did not answer in time.
         """
         try:
             process = self._launch()
         except OSError as error:
+            require_descriptors(error)
             raise InternalError(f"the process that loads the model could not be started: {error}") from error
         greeting = await self._answer(b"", None, _LOAD_SECONDS)
         if not greeting:
