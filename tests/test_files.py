@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from hotrow.errors import MissingFileError, OutputExistsError, StorageError
-from hotrow.files import atomic_file, atomic_folder, read_json, sha256_file, write_json
+from hotrow.errors import ConfigError, MissingFileError, OutputExistsError, StorageError
+from hotrow.files import (
+    atomic_file,
+    atomic_folder,
+    read_json,
+    require_writable,
+    sha256_file,
+    write_json,
+)
 
 
 def test_a_folder_appears_only_when_complete(tmp_path: Path) -> None:
@@ -120,3 +127,23 @@ def test_the_slower_of_two_writers_replaces_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match=r"--overwrite"):
         write_slowly()
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
+def test_whether_a_file_can_be_written_is_known_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").write_text("kept")
+    for name in ("kept", "new"):
+        require_writable("--out", tmp_path / name)
+    assert [entry.read_text() for entry in tmp_path.iterdir()] == ["kept"]
+    with pytest.raises(ConfigError, match=r"--out: got '.*/no/new', .*exists, which .*/no does not"):
+        require_writable("--out", tmp_path / "no" / "new")
+    with pytest.raises(ConfigError, match=r"--out: .*expected a file, not a folder"):
+        require_writable("--out", tmp_path)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)  # root may write anywhere
+    with pytest.raises(StorageError, match="new: cannot be written"):
+        require_writable("--out", tmp_path / "new")

@@ -1,8 +1,37 @@
-"""How many files and connections a process may have open."""
+"""What a process has open: its standard streams, and how many files and connections."""
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
+import sys
+
+from hotrow.errors import UserError
+
+
+def open_standard_streams() -> None:
+    """Open those of descriptors 0 to 2 that are closed on the null device.
+
+    Whatever is opened next would be there otherwise, and get what is meant for standard error.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - as long as the process
+
+
+def require_descriptors(error: OSError) -> None:
+    """Tell what to do where something could not be opened because too much is open.
+
+    Raises:
+        UserError: that is the reason.
+    """
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        found = f"a process may have {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
+        raise UserError(f"too many open files ({found}); raise the limit (ulimit -n)") from error
 
 
 def allow_descriptors(count: int) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hotrow.errors import MissingFileError, OutputExistsError, StorageError
+from hotrow.errors import ConfigError, MissingFileError, OutputExistsError, StorageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR}
@@ -50,7 +50,7 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     _require_free(target, overwrite=overwrite)
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.parent / f".{target.name}.partial-{os.getpid()}"
+        partial = _partial(target)
         partial.mkdir()
         try:
             yield partial
@@ -69,7 +69,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     with storage_errors(target):
         _remove_abandoned(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.parent / f".{target.name}.partial-{os.getpid()}"
+        partial = _partial(target)
         try:
             yield partial
             _flush(partial)
@@ -78,6 +78,28 @@ def atomic_file(target: Path) -> Iterator[Path]:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+
+def require_writable(option: str, target: Path) -> None:
+    """Refuse a file that ``atomic_file`` could not write, before long work is done for it.
+
+    Args:
+        option: that named the file, for messages.
+        target: the file, which may be there and stays as it is.
+
+    Raises:
+        ConfigError: it is a folder, or its own folder is not there.
+        StorageError: the disk is full or refuses to be written.
+    """
+    target = target.absolute()
+    if not target.parent.is_dir():
+        expected = f"a file in a folder that exists, which {target.parent} does not"
+        raise ConfigError(option, str(target), expected)
+    if target.is_dir():
+        raise ConfigError(option, str(target), "a file, not a folder")
+    with storage_errors(target):
+        _partial(target).touch()
+        _partial(target).unlink()
 
 
 def write_json(path: Path, value: object) -> None:
@@ -122,6 +144,10 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _partial(target: Path) -> Path:
+    return target.parent / f".{target.name}.partial-{os.getpid()}"
 
 
 def _require_free(target: Path, *, overwrite: bool) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 import typer
 
 from hotrow.cli import _frame
+from hotrow.cli.main import main
 from hotrow.errors import DataError
 
 
@@ -37,6 +39,7 @@ def run(body: object, *words: str) -> int:
             2,
             "error: not enough memory (DefaultCPUAllocator: can't allocate memory: 8 TiB)\n",
         ),
+        (OSError(24, "Too many"), 2, "error: too many open files; raise the limit (ulimit -n)\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (typer.Abort(), 130, "interrupted\n"),
         (typer.Exit(3), 3, ""),
@@ -65,6 +68,21 @@ def test_a_defect_has_status_1_and_its_traceback(capsys: pytest.CaptureFixture[s
     message = capsys.readouterr().err
     assert "ZeroDivisionError: oh" in message
     assert message.endswith("error: this is a defect in hotrow; please report the lines above\n")
+
+
+def test_one_more_ctrl_c_does_not_change_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> int:
+        return _frame.EXIT_INTERRUPTED
+
+    monkeypatch.setattr(_frame, "run", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 130
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_help_has_status_0() -> None:

@@ -19,6 +19,7 @@ from tests.load.stub import Reply, Request, good, in_thread
 from hotrow.cli import _frame
 from hotrow.cli.main import app
 from hotrow.data.schema import Schema
+from hotrow.errors import StorageError
 
 PATIENCE = 120
 """Seconds after which a test gives up; nothing is expected to take long."""
@@ -185,6 +186,20 @@ def test_ctrl_c_reports_what_was_measured(data: Path) -> None:
     assert 0 < result["seconds"] < 600
 
 
+def test_a_record_that_cannot_be_written_costs_no_report(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr("hotrow.load.save.save", refuse)
+    with in_thread() as stub:
+        assert hotrow("load", stub.url, "--data", data, *BRIEF, "--save", tmp_path / "q.csv") == 2
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"binary load on {stub.url}\n")
+    assert printed.err.splitlines()[-1] == "error: no space left"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -200,6 +215,11 @@ def test_ctrl_c_reports_what_was_measured(data: Path) -> None:
             "arrivals: got 'bursty', expected poisson or",
         ),
         (("http://127.0.0.1:9", "--qps", 5, "--save", "x.txt"), "--save: got 'x.txt'"),
+        (
+            ("http://127.0.0.1:9", "--qps", 5, "--save", "none/q.csv"),
+            "none/q.csv', expected a file in a folder",
+        ),
+        (("http://127.0.0.1:9", "--qps", 5, "--max-size", 10**20), "error: --max-size: got 1000000000000000"),
         (("http://127.0.0.1:9", "--qps", "x"), "Invalid value for '--qps'"),
         (("http://127.0.0.1:9", "--qps", 5, "--sla-ms", 0), "--sla-ms: got 0.0, expected more than 0"),
         (("http://127.0.0.1:9", "--qps", 5, "--max-lag-ms", "nan"), "--max-lag-ms: got nan"),

@@ -52,3 +52,11 @@ def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--save: got .*q.txt', expected a file name that ends in .csv"):
         save(result([0]), tmp_path / "q.txt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folders_are_not_made(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"--save: got .*none/q.csv', expected a file in a folder that exists"
+    ):
+        save(result([0]), tmp_path / "none" / "q.csv")
+    assert list(tmp_path.iterdir()) == []

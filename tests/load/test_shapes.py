@@ -24,7 +24,9 @@ def test_texts_of_shapes() -> None:
         ("diurnal:nan,60", "DEPTH"),
         ("diurnal:1,0", "PERIOD_S: got 0.0, expected more than 0"),
         ("bursts:0.5,1,1", "FACTOR: got 0.5, expected at least 1"),
-        ("bursts:2,0,1", "BURST_S: got 0.0, expected more than 0"),
+        ("bursts:2,0,1", "BURST_S: got 0.0, expected seconds, at least 0.001"),
+        ("bursts:4,1e-9,1", "--shape bursts: BURST_S: got 1e-09, expected seconds, at least 0.001"),
+        ("bursts:4,1,1e-9", "--shape bursts: CALM_S: got 1e-09, expected seconds, at least 0.001"),
         ("bursts:2,1,inf", "CALM_S: got inf"),
         ("bursts:2,1", "--shape"),
     ],
@@ -50,3 +52,9 @@ def test_states_last_as_long_as_they_should() -> None:
         2 / 0.8, rel=0.08
     )  # two changes a cycle, of which some are too short
     assert shape.relative(np.zeros(0), np.random.default_rng(0)).shape == (0,)
+
+
+def test_a_run_of_two_hours_may_have_the_shortest_states() -> None:
+    shape = Bursts(factor=3, burst_s=1e-3, calm_s=1e-3)
+    is_burst = shape.relative(np.arange(0, 7200, 0.1), np.random.default_rng(0)) == shape.peak
+    assert is_burst.mean() == pytest.approx(0.5, abs=0.01)

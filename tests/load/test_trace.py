@@ -37,6 +37,13 @@ def test_arrivals_count_from_the_first(tmp_path: Path) -> None:
         ("1\n2,3\n", "line 2: found '2,3', expected a size of at least 1"),
         ("0,1\n\n5\n", "line 3: found '5', expected an arrival in seconds, a comma and a size"),
         ("0,1\nnan,1\n", "line 2: found 'nan,1'"),
+        ("1\n1e300\n", r"line 2, column SIZE: found 1e\+300, expected at most 2\^53"),
+        ("0,1\n1,1e19\n", r"line 2, column SIZE: found 1e\+19"),
+        (
+            "-1e308,1\n1e308,1\n",
+            r"line 1, column ARRIVAL: found -1e\+308, expected at most 2\^53 either side",
+        ),
+        ("0,1\n1e308,1\n", r"line 2, column ARRIVAL: found 1e\+308"),
         ("0,1,2\n", "line 1: found '0,1,2'"),
         ("0,1\n2,1\n1,1\n", "line 3: arrives before the line above"),
     ],

@@ -164,6 +164,26 @@ def test_ctrl_c_ends_with_status_130(start: Callable[..., Process], run_folder: 
     assert server.end() == (130, "", "interrupted\n")
 
 
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_it_starts_when_nobody_can_be_told(run_folder: Path, redirection: str) -> None:
+    words = [str(run_folder), "--port", "0", "--workers", "1", "--drain-s", "0", "--json"]
+    process = subprocess.Popen(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "hotrow", "serve", *words],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        served = json.loads(process.stdout.readline())
+        with httpx.Client(base_url=served["url"], timeout=PATIENCE) as client:
+            assert client.post("/v1/rank", json={"candidates": [{}]}).status_code == 200
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0
+
+
 def test_an_altered_model_ends_with_status_2(
     start: Callable[..., Process], run_folder: Path, tmp_path: Path
 ) -> None:

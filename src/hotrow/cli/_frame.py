@@ -6,6 +6,8 @@ inside its function, so that ``hotrow --help`` stays fast.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
 import re
@@ -51,6 +53,13 @@ def show(result: Mapping[str, Any], *, as_json: bool, text: str) -> None:
     sys.stdout.flush()
 
 
+def tell(text: str) -> None:
+    """Write to standard error; where it cannot be written, as on a full disk, nobody is told."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
 def table(title: str, rows: Mapping[str, object]) -> str:
     """Lay out names and values in two aligned columns under a title."""
     width = max((len(name) for name in rows), default=0)
@@ -81,6 +90,8 @@ def run(application: Callable[[], object]) -> int:
             raise
         return EXIT_OK  # the reader of our output went away; nothing is left to say
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return _complain("too many open files; raise the limit (ulimit -n)")
         if error.filename is None:
             return _defect()
         return _complain(f"{error.filename}: {error.strerror}")
@@ -90,18 +101,17 @@ def run(application: Callable[[], object]) -> int:
         found = _NO_MEMORY.search(str(error)) if isinstance(error, RuntimeError) else None
         return _complain(f"not enough memory ({found[0]})") if found else _defect()
     if status == EXIT_INTERRUPTED:
-        sys.stderr.write("interrupted\n")
+        tell("interrupted\n")
     return status if isinstance(status, int) else EXIT_OK
 
 
 def _defect() -> int:
-    traceback.print_exc()
-    sys.stderr.write("error: this is a defect in hotrow; please report the lines above\n")
+    tell(f"{traceback.format_exc()}error: this is a defect in hotrow; please report the lines above\n")
     return EXIT_DEFECT
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
+    tell("error: " + " ".join(message.split()) + "\n")
     return EXIT_USER
 
 

@@ -117,19 +117,21 @@ def load(
     for option, value in (("--sla-ms", sla_ms), ("--max-lag-ms", max_lag_ms)):
         if value is not None and not 0 < value < float("inf"):
             raise ConfigError(option, value, "more than 0")
-    config = from_mapping(
-        LoadConfig,
-        {
-            "qps": qps,
-            "seconds": seconds,
-            "warmup_seconds": warmup_s,
-            "sizes": sizes,
-            "max_size": max_size,
-            "arrivals": arrivals,
-            "shape": shape,
-            "seed": seed,
-        },
-    )
+    settings = {
+        "qps": qps,
+        "seconds": seconds,
+        "warmup_seconds": warmup_s,
+        "sizes": sizes,
+        "max_size": max_size,
+        "arrivals": arrivals,
+        "shape": shape,
+        "seed": seed,
+    }
+    try:
+        config = from_mapping(LoadConfig, settings)
+    except ConfigError as error:
+        option = error.field if error.field.startswith("--") else "--" + error.field.replace("_", "-")
+        raise ConfigError(option, error.value, error.expected) from error
     request = LoadRequest(
         url=url,
         model=model,
@@ -144,12 +146,14 @@ def load(
     )
     job = make_job(request, config)
     result = run_processes(job, processes, show_progress=True)
-    if save is not None:
-        save_record(result, save)
-    if result.stopped_s is not None and not result.invalid and not len(result.measured().rows):
-        raise KeyboardInterrupt  # before anything was measured
-    report = make_report(result, sla_ms=sla_ms, max_lag_ms=max_lag_ms)
-    show(_mapping(report, job, url, processes), as_json=as_json, text=_text(report, job, url))
+    try:
+        if result.stopped_s is not None and not result.invalid and not len(result.measured().rows):
+            raise KeyboardInterrupt  # before anything was measured
+        report = make_report(result, sla_ms=sla_ms, max_lag_ms=max_lag_ms)
+        show(_mapping(report, job, url, processes), as_json=as_json, text=_text(report, job, url))
+    finally:
+        if save is not None:
+            save_record(result, save)
     if report.partial:
         raise KeyboardInterrupt
 

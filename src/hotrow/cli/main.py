@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import typer
@@ -19,6 +20,7 @@ from hotrow.cli.shrink import shrink
 from hotrow.cli.synth import synth
 from hotrow.cli.train import train
 from hotrow.cli.tune import tune
+from hotrow.descriptors import open_standard_streams
 
 app = typer.Typer(
     name="hotrow",
@@ -50,7 +52,11 @@ app.command()(report)
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    open_standard_streams()
     # Threads that spin while they wait make a busy machine many times slower; an OpenMP pool reads
     # this when it is loaded, so it is set before anything imports torch.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    sys.exit(_frame.run(lambda: app(standalone_mode=False)))
+    status = _frame.run(lambda: app(standalone_mode=False))
+    if status == _frame.EXIT_INTERRUPTED:  # one more Ctrl-C would kill what is ending, with another status
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import enum
 import logging
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show
+from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, tell
 from hotrow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -158,5 +157,4 @@ def _announce(served: Served) -> None:
         _LOG.setLevel(logging.INFO)  # it is told whatever else is
         _LOG.info("%s", text, extra={"fields": asdict(served)})
     else:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        tell(f"{text}\n")

@@ -104,7 +104,7 @@ def tune(
     if not synthetic:
         data = Dataset.open(dataset or RunFolder(run).find_dataset("--dataset, or pass --synthetic"))
     report = tune_run(artifact, schema, settings, dataset=data, split=split, show_progress=True)
-    if out is not None:
-        write_page(report, out)
     title = f"{report.model} on {report.workers} workers, queries of {report.sizes}"
     show(report.to_json(), as_json=as_json, text=table(title, report.facts()))
+    if out is not None:
+        write_page(report, out)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hotrow.errors import ConfigError
-from hotrow.files import atomic_file, write_json
+from hotrow.files import atomic_file, require_writable, write_json
 from hotrow.load.query import Status
 from hotrow.load.result import LoadResult
 
@@ -21,15 +21,17 @@ _HEAD = "scheduled_s,sent_s,done_s,rows,status"
 
 
 def require_savable(path: Path) -> None:
-    """Check the kind of the file before a run is made for it.
+    """Check the kind of the file, and whether it can be written, before a run is made for it.
 
     Raises:
-        ConfigError: it is neither ``.csv`` nor ``.json``.
+        ConfigError: it is neither ``.csv`` nor ``.json``, or its folder is not there.
+        StorageError: the disk is full or refuses to be written.
     """
     if path.suffix not in (".csv", ".json"):
         raise ConfigError(
             "--save", str(path), "a file name that ends in .csv (every query) or .json (a histogram)"
         )
+    require_writable("--save", path)
 
 
 def save(result: LoadResult, path: Path) -> None:
@@ -39,7 +41,7 @@ def save(result: LoadResult, path: Path) -> None:
     an empty ``done_s`` means that no answer came.
 
     Raises:
-        ConfigError: the file has another suffix.
+        ConfigError: the file has another suffix, or its folder is not there.
         StorageError: the disk is full or refuses to be written.
     """
     require_savable(path)

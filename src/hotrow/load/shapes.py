@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from hotrow.errors import ConfigError
 
+_SHORTEST_S = 1e-3
+"""Mean of a burst or a calm at least: an hour has a few million of them then."""
+
 _EXPECTED = "constant, diurnal:DEPTH,PERIOD_S or bursts:FACTOR,BURST_S,CALM_S"
 
 
@@ -87,8 +90,9 @@ class Bursts:
         if not 1 <= self.factor < math.inf:
             raise ConfigError("--shape bursts: FACTOR", self.factor, "at least 1")
         for name in ("burst_s", "calm_s"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"--shape bursts: {name.upper()}", getattr(self, name), "more than 0")
+            if not _SHORTEST_S <= getattr(self, name) < math.inf:
+                expected = f"seconds, at least {_SHORTEST_S:g}"
+                raise ConfigError(f"--shape bursts: {name.upper()}", getattr(self, name), expected)
 
     @property
     def burst_share(self) -> float:
@@ -109,12 +113,13 @@ class Bursts:
         """Return the relative rate at each time, (n,), along one random path of states."""
         is_burst_first = rng.random() < self.burst_share
         means = (self.burst_s, self.calm_s) if is_burst_first else (self.calm_s, self.burst_s)
-        ends = np.zeros(0)
-        last = float(times_s[-1]) if len(times_s) else 0.0
-        while not len(ends) or ends[-1] <= last:
+        pieces: list[NDArray[np.float64]] = []
+        end, last = 0.0, float(times_s[-1]) if len(times_s) else 0.0
+        while end <= last:
             pairs = rng.exponential(means, size=(1024, 2)).reshape(-1)
-            ends = np.concatenate([ends, np.cumsum(pairs) + (ends[-1] if len(ends) else 0.0)])
-        is_second = np.searchsorted(ends, times_s, side="right") % 2 == 1
+            pieces.append(np.cumsum(pairs) + end)
+            end = float(pieces[-1][-1])
+        is_second = np.searchsorted(np.concatenate(pieces), times_s, side="right") % 2 == 1
         return np.where(is_second != is_burst_first, self.peak, self.calm)
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from hotrow.errors import DataError, MissingFileError
 
+_MOST = 2.0**53
+"""Of sizes, and of arrivals either side of 0: beyond, float64 does not tell whole numbers apart."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
@@ -82,4 +85,8 @@ def _row(path: Path, number: int, line: str, width: int) -> list[float]:
     is_good = len(values) == width <= 2 and bool(np.isfinite(values).all())
     if not is_good or values[-1] < 1 or not values[-1].is_integer():
         raise DataError(path, f"found {line[:40]!r}, expected {expected}", line=number)
+    for column, value in zip(("ARRIVAL", "SIZE")[-width:], values, strict=True):
+        if abs(value) > _MOST:
+            reason = f"found {value:g}, expected at most 2^53 either side of 0"
+            raise DataError(path, reason, line=number, column=column)
     return values

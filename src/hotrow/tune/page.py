@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hotrow.errors import ConfigError
 from hotrow.files import atomic_file
+from hotrow.files import require_writable as require_writable_file
 from hotrow.report import html
 from hotrow.report.svg import Chart, Series, line_chart
 from hotrow.scheduling.history import Step
@@ -17,15 +18,15 @@ _SUFFIXES = (".html", ".json")
 
 
 def require_writable(out: Path) -> None:
-    """Refuse a name of another kind, before anything is measured.
+    """Refuse a name of another kind, or a file that cannot be written, before anything is measured.
 
     Raises:
         ConfigError: it ends neither in .html nor in .json, or its folder is not there.
+        StorageError: the disk is full or refuses to be written.
     """
     if out.suffix not in _SUFFIXES:
         raise ConfigError("--out", str(out), "a file name that ends in .html or .json")
-    if not out.absolute().parent.is_dir():
-        raise ConfigError("--out", str(out), "a file in a folder that exists")
+    require_writable_file("--out", out)
 
 
 def write_page(report: TuneReport, out: Path) -> None:

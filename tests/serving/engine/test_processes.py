@@ -22,7 +22,7 @@ from tests.serving.engine.conftest import encoded
 from hotrow.artifact import Artifact, load_artifact
 from hotrow.artifact._checksums import write_checksums
 from hotrow.data.raw import EncodedBlock
-from hotrow.errors import ArtifactError, InternalError, RequestError
+from hotrow.errors import ArtifactError, InternalError, RequestError, UserError
 from hotrow.serving import Engine, EngineConfig
 from hotrow.serving.engine import crew, workers
 from hotrow.serving.engine.workers import workers_of
@@ -153,6 +153,43 @@ def test_the_process_that_workers_are_forked_from_may_die(
     assert run(artifact.path, scenario) > 0
 
 
+def test_the_process_that_workers_are_forked_from_may_be_stopped(
+    artifact: Artifact, blocks: list[EncodedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_RESTART_SECONDS", 0.0)
+
+    async def scenario(engine: Engine) -> Any:
+        before = (await engine.score(blocks[0])).values
+        (process,) = engine.crew.processes
+        template = _parent(process)
+        os.kill(template, signal.SIGSTOP)
+        with monkeypatch.context() as patched:
+            patched.setattr(workers, "_FORK_SECONDS", 0.0)
+            os.kill(process, signal.SIGKILL)
+            await _until(lambda: engine.state == "without workers")
+            with pytest.raises(RequestError, match="no worker runs"):
+                await engine.score(blocks[0])
+        await _until(lambda: engine.state == "ready")
+        assert not Path(f"/proc/{template}").exists()
+        return before, (await engine.score(blocks[0])).values
+
+    before, after = run(artifact.path, scenario, workers=1)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_an_artifact_that_is_never_loaded_is_given_up(
+    artifact: Artifact, blocks: list[EncodedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(engine: Engine) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr(workers, "_LOAD_SECONDS", 0.0)
+            with pytest.raises(InternalError, match="has not answered for 0 seconds"):
+                await engine.load()
+        return await engine.score(blocks[0])
+
+    np.testing.assert_array_equal(run(artifact.path, scenario).values, artifact.score_encoded(blocks[0]))
+
+
 def test_workers_come_back_when_an_artifact_that_was_changed_does(
     artifact: Artifact, blocks: list[EncodedBlock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,18 +226,29 @@ def _parent(process: int) -> int:
     return parent
 
 
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (OSError(12, "Cannot allocate memory"), InternalError, "could not be started: .*allocate"),
+        (
+            OSError(24, "Too many open files"),
+            UserError,
+            r"too many open files .*; raise the limit \(ulimit -n\)",
+        ),
+    ],
+)
 def test_a_process_that_cannot_be_started_is_told(
-    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, kind: type[Exception], message: str
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
-        raise OSError(12, "Cannot allocate memory")
+        raise error
 
     async def scenario(engine: Engine) -> None:
         raise AssertionError("it was started")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    with pytest.raises(InternalError, match=r"could not be started: .*allocate"):
-        run(artifact.path, scenario)
+    with pytest.raises(kind, match=message):
+        run(tmp_path, scenario)
 
 
 def test_nobody_waits_while_the_memory_of_a_process_is_taken_down(

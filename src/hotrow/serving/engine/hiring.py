@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from hotrow.descriptors import require_descriptors
 from hotrow.errors import BackendUnavailableError, InternalError
 from hotrow.serving.engine.flight import Flight
 from hotrow.serving.engine.messages import PACKET_BYTES, Outcome, Reply, Task
@@ -59,11 +60,12 @@ async def hire(starter: Starter, post: Post) -> Worker:
     Raises:
         BackendUnavailableError: it cannot work on its device.
         InternalError: it could not be started, or ended or was not ready for another reason.
-        UserError: as the starter's.
+        UserError: as the starter's, or too many files are open.
     """
     try:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError as error:
+        require_descriptors(error)
         raise InternalError(f"a worker could not be started: {error}") from error
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(ours.close)

@@ -6,6 +6,7 @@ It has one thread, so a fork copies all that runs.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -83,7 +84,8 @@ def main() -> None:
 
     if config["json_logs"]:
         write_json()
-    template(socket.socket(fileno=int(control)), SharedMemory(int(memory)), load_served, config)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the front process has ended meanwhile
+        template(socket.socket(fileno=int(control)), SharedMemory(int(memory)), load_served, config)
 
 
 if __name__ == "__main__":

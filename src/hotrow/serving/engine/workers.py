@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hotrow.descriptors import require_descriptors
 from hotrow.errors import ArtifactError, InternalError
 from hotrow.serving.engine.arena import SharedMemory
 from hotrow.serving.engine.flight import Room
@@ -35,6 +36,11 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _NO_CUDA_YET = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 """A process that has touched the device cannot be forked: whether there is one is asked otherwise."""
+
+_LOAD_SECONDS = 3600.0
+"""In which an artifact must be loaded, its checksums included: terabytes from a slow disk take longer."""
+_FORK_SECONDS = 10.0
+"""In which a process that has the model loaded must have forked a worker; milliseconds are usual."""
 
 
 class Greeting(msgspec.Struct, frozen=True):
@@ -92,14 +98,16 @@ class TemplateProcess:
         """Start the process and wait until it has loaded the model.
 
         Raises:
+            UserError: too many files are open.
             ArtifactError: it cannot be loaded; the message is that of the loader.
-            InternalError: the process could not be started, or it ended.
+            InternalError: the process could not be started, ended, or did not answer in time.
         """
         try:
             process = self._launch()
         except OSError as error:
+            require_descriptors(error)
             raise InternalError(f"the process that loads the model could not be started: {error}") from error
-        greeting = await self._answer(b"", None)
+        greeting = await self._answer(b"", None, _LOAD_SECONDS)
         if not greeting:
             status = await asyncio.to_thread(process.wait)
             raise InternalError(f"the process that loads the model ended with {status}")
@@ -130,14 +138,15 @@ class TemplateProcess:
         """Fork a worker; a template that has ended is started again first.
 
         Raises:
-            InternalError: that failed, or the artifact is another one by now.
+            InternalError: that failed, the artifact is another one by now, or the template did not answer in
+                time; it is ended then, so that the next call starts it again.
             ArtifactError: the artifact cannot be loaded any more.
         """
         async with self._starting:
-            answer = await self._answer(post.pack(), channel)
+            answer = await self._answer(post.pack(), channel, _FORK_SECONDS)
             if not answer:
                 await self._start_again()
-                answer = await self._answer(post.pack(), channel)
+                answer = await self._answer(post.pack(), channel, _FORK_SECONDS)
         if not answer:
             raise InternalError("the process that workers are forked from has ended")
         return int(answer)
@@ -161,8 +170,12 @@ class TemplateProcess:
             threading.Thread(target=self._process.wait, name="reaper").start()
             self._process = None
 
-    async def _answer(self, packet: bytes, channel: socket.socket | None) -> bytes:
-        """Send a packet and return the answer; nothing if there is no process, or it has ended."""
+    async def _answer(self, packet: bytes, channel: socket.socket | None, seconds: float) -> bytes:
+        """Send a packet and return the answer; nothing if there is no process, or it has ended.
+
+        Raises:
+            InternalError: it did not answer within ``seconds``, stopped as it may be; it is ended.
+        """
         loop = asyncio.get_running_loop()
         async with self._one_at_a_time:
             if self._control is None:
@@ -170,9 +183,15 @@ class TemplateProcess:
             try:
                 if channel is not None:
                     socket.send_fds(self._control, [packet], [channel.fileno()])
-                return await loop.sock_recv(self._control, _GREETING_BYTES)
+                async with asyncio.timeout(seconds):
+                    return await loop.sock_recv(self._control, _GREETING_BYTES)
             except (BrokenPipeError, ConnectionResetError):
                 return b""
+            except TimeoutError as error:
+                self.close()
+                raise InternalError(
+                    f"the process that workers are forked from has not answered for {seconds:g} seconds"
+                ) from error
 
 
 def workers_of(
