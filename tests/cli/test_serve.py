@@ -26,7 +26,7 @@ def hotrow(*words: object) -> int:
         (("RUN", "--workers", 0), "engine.workers: got 0, expected at least 1"),
         (
             ("RUN", "--device", "cuda"),
-            "--offload-threshold: got None, expected rows from which queries go to",
+            "--offload-threshold: missing, expected rows from which queries go to",
         ),
         (("RUN", "--port", 70000), "port: got 70000, expected 0 to 65535"),
         (("RUN", "--port", "http"), "Invalid value for '--port'"),

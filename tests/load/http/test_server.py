@@ -50,11 +50,15 @@ def test_a_server_describes_its_model() -> None:
             "a server that is ready .HTTP 503: load",
         ),
         ({"x": Reply(404, b'{"error": "no model x"}')}, "x", "--model: got 'x', .*no model x"),
+        ({"m": Reply(401)}, "m", "--header: .*server's token: --header 'Authorization: Bearer TOKEN'"),
+        ({"index": Reply(401)}, None, "--header: .*server's token"),
         ({"m": Reply(200, b"<html>")}, "m", "URL: .*a server that describes its model"),
         ({"m": Reply(200, b'{"name": "m", "parameters": {"table_rows": "a"}}')}, "m", "describes its model"),
     ],
 )
-def test_what_is_wrong_with_a_server_is_told(replies: dict[str, Reply], model: str, message: str) -> None:
+def test_what_is_wrong_with_a_server_is_told(
+    replies: dict[str, Reply], model: str | None, message: str
+) -> None:
     with in_thread(answering(**replies)) as stub, pytest.raises(ConfigError, match=message):
         describe(parse_url(stub.url), model)
 
