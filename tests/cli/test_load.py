@@ -57,8 +57,8 @@ def server(criteo_run: Path) -> Iterator[str]:
     )
     assert process.stderr is not None
     try:
-        found = re.search(r"at (http://\S+) ", process.stderr.readline().decode())
-        assert found is not None
+        lines = iter(process.stderr.readline, b"")
+        found = next(found for line in lines if (found := re.search(r"at (http://\S+) ", line.decode())))
         yield found[1]
     finally:
         process.kill()
