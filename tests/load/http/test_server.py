@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
 from tests.load.stub import Answer, Reply, Request, good, in_thread
 
 from hotrow.errors import ConfigError
+from hotrow.load.http import server
 from hotrow.load.http.server import describe
 from hotrow.load.http.url import parse_url
 from hotrow.load.raw_rows import Columns
@@ -68,3 +70,16 @@ def test_no_server_is_told() -> None:
         url = parse_url(stub.url)
     with pytest.raises(ConfigError, match=r"URL: got 'http://127.0.0.1:\d+', expected a running server"):
         describe(url, None)
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        error = ssl.SSLCertVerificationError("certificate verify failed")
+        error.verify_message = "self-signed certificate"
+        raise error
+
+    monkeypatch.setattr(server, "_describe", refuse)
+    with pytest.raises(
+        ConfigError, match=r"trusted \(self-signed certificate; SSL_CERT_FILE=ca.pem in the env"
+    ):
+        describe(parse_url("https://localhost"), None)
