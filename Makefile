@@ -13,14 +13,18 @@ help: ## list the targets
 
 setup: $(STAMP) ## .venv with hotrow built, installed, and all that the tests need
 $(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*.cpp csrc/*/*.cpp csrc/*/*.h csrc/include/hotrow/*.h)
+	@echo "setup: the virtual environment $(VENV)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "setup: torch and numpy (the download takes longest)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch numpy
+	@echo "setup: hotrow with its kernels built, and what its tests need (minutes)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
 setup-bench: $(BENCH_STAMP) ## setup, and the peers that benchmarks compare with
 $(BENCH_STAMP): $(STAMP)
+	@echo "setup-bench: the peers that benchmarks compare with (minutes)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
 	@touch $@
 

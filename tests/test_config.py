@@ -112,8 +112,8 @@ class Strict:
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"count": 1}, "file: kind: got None, expected a or b"),
-        ({"kind": "a"}, "file: count: got None, expected a value"),
+        ({"count": 1}, "file: kind: missing, expected a or b"),
+        ({"kind": "a"}, "file: count: missing, expected a value"),
         ({"kind": "a", "count": 1, "maybe": "y"}, "file: maybe: got 'y', expected x or ','"),
         ({"kind": "a", "count": "1"}, "file: count: got '1', expected int"),
     ],

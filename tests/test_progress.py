@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hotrow import progress as module
-from hotrow.progress import progress
+from hotrow.progress import SECONDS, progress
 
 
 def test_says_lines_on_standard_error_when_it_is_no_terminal(
@@ -34,3 +34,10 @@ def test_draws_a_bar_on_a_terminal(
     with progress("train", None, "samples", completed=5) as bar:
         bar.advance(10, auc=0.75)
     assert capsys.readouterr().out == ""
+
+
+def test_seconds_have_no_rate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LINE_SECONDS", 0.0)
+    with progress("tune", 25, SECONDS) as bar:
+        bar.advance(4.0, trying="static 25")
+    assert capsys.readouterr().err == "tune: 4 of 25 (16%) seconds, trying static 25\n"

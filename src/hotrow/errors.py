@@ -39,7 +39,7 @@ class ConfigError(UserError):
 
     Args:
         field: dotted name of the field, e.g. ``"train.batch_size"``.
-        value: what was given.
+        value: what was given; None: nothing.
         expected: what would have been accepted, as a phrase.
     """
 
@@ -47,7 +47,8 @@ class ConfigError(UserError):
         self.field = field
         self.value = value
         self.expected = expected
-        super().__init__(f"{field}: got {value!r}, expected {expected}")
+        found = "missing" if value is None else f"got {value!r}"
+        super().__init__(f"{field}: {found}, expected {expected}")
 
 
 class DataError(UserError):

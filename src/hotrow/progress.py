@@ -12,6 +12,9 @@ from hotrow.units import format_count
 
 _LINE_SECONDS = 15.0
 
+SECONDS = "seconds"
+"""Unit of work that is measured by the time it takes: it has no rate, and what is left of it is the rest."""
+
 
 class Progress(Protocol):
     """Where long work reports how far it is."""
@@ -43,8 +46,8 @@ class _Lines:
                 done += f" of {format_count(self._total)} ({self._done / self._total:.0%})"
             rate = (self._done - self._before) / (now - self._started)
             left = f", {max(self._total - self._done, 0) / rate:.0f} s left" if self._total and rate else ""
-            line = f"{self._task}: {done} {self._unit}, {format_count(rate)}/s{left}{_render(figures)}"
-            print(line, file=sys.stderr)
+            pace = "" if self._unit == SECONDS else f", {format_count(rate)}/s{left}"
+            print(f"{self._task}: {done} {self._unit}{pace}{_render(figures)}", file=sys.stderr)
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def progress(
     Args:
         task: what is being done, e.g. ``"prepare"``.
         total: how many units there are, when known.
-        unit: what is counted, e.g. ``"rows"``.
+        unit: what is counted, e.g. ``"rows"``, or ``SECONDS``.
         completed: units that were finished before (a resumed job).
         show: false keeps it silent (library calls).
     """
@@ -80,7 +83,7 @@ def _bar(task: str, total: float | None, unit: str, completed: float) -> Iterato
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[done]}"),
-        TimeRemainingColumn(),
+        *([] if unit == SECONDS else [TimeRemainingColumn()]),
         TextColumn("{task.fields[figures]}"),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as rich:
@@ -107,7 +110,9 @@ class _Bar:
         self._counted += count
         rate = self._counted / max(time.monotonic() - self._started, 1e-9)
         self._advance(self._handle, count)
-        done = f"{format_count(self._done)} {self._unit}, {format_count(rate)}/s"
+        done = f"{format_count(self._done)} {self._unit}"
+        if self._unit != SECONDS:
+            done += f", {format_count(rate)}/s"
         self._update(self._handle, done=done, figures=_render(figures))
 
 

@@ -8,8 +8,9 @@ import pytest
 import typer
 
 from hotrow.cli import _frame
-from hotrow.cli.main import main
+from hotrow.cli.main import app, main
 from hotrow.errors import DataError
+from hotrow.version import hotrow_version
 
 
 def _app(body: object) -> typer.Typer:
@@ -95,3 +96,8 @@ def test_the_module_is_the_command() -> None:
     )
     assert found.returncode == 2
     assert found.stderr.startswith("error: No such command 'no-such-command'")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _frame.run(lambda: app(["--version"], standalone_mode=False)) == 0
+    assert capsys.readouterr().out == f"hotrow {hotrow_version()}\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -57,8 +58,8 @@ def server(criteo_run: Path) -> Iterator[str]:
     )
     assert process.stderr is not None
     try:
-        found = re.search(r"at (http://\S+) ", process.stderr.readline().decode())
-        assert found is not None
+        lines = iter(process.stderr.readline, b"")
+        found = next(found for line in lines if (found := re.search(r"at (http://\S+) ", line.decode())))
         yield found[1]
     finally:
         process.kill()
@@ -157,6 +158,20 @@ def test_a_server_that_does_not_keep_up_makes_the_run_invalid(
     assert message.startswith("error: the run is invalid: 7 queries were unanswered at ")
 
 
+def test_where_most_queries_fail_the_status_says_so(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def answer(request: Request) -> Reply:
+        return Reply(500) if request.path.endswith("infer") and next(count) % 4 else await good(request)
+
+    count = itertools.count()
+    with in_thread(answer) as stub:
+        assert hotrow("load", stub.url, "--data", data, *BRIEF) == 1
+    printed = capsys.readouterr()
+    assert re.search(r"warm-up before, not counted +\d+ queries in 0.05 s\n", printed.out)
+    assert re.search(r"generator's own lag, ms .* \(99%; allowed: 60,?000.00\), ", printed.out)
+    said = r"error: \d+ of \d+ queries failed, the first with: BadAnswerError: HTTP 500.*"
+    assert re.fullmatch(said, printed.err.splitlines()[-1])
+
+
 def test_ctrl_c_reports_what_was_measured(data: Path) -> None:
     enough = threading.Event()
     count = iter(range(1, 1_000_000))
@@ -203,7 +218,7 @@ def test_a_record_that_cannot_be_written_costs_no_report(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("http://127.0.0.1:9",), "--qps: got None, expected a rate, in queries per second"),
+        (("http://127.0.0.1:9",), "--qps: missing, expected a rate, in queries per second"),
         (("http://127.0.0.1:9", "--qps", 5), "URL: got 'http://127.0.0.1:9', expected a running server"),
         (("localhost", "--qps", 5), "URL: got 'localhost', expected an address such as"),
         (

@@ -138,15 +138,15 @@ def test_a_guessed_file_prepares_the_table(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("csv", "SRC", "--guess"), "--schema: got None, expected the schema file to write"),
+        (("csv", "SRC", "--guess"), "--schema: missing, expected the schema file to write"),
         (("csv", "SRC", "--guess", "--schema", "NEW", "--out", "OUT"), "--out: got '"),
         (
             ("csv", "SRC", "--schema", "SCHEMA"),
-            "--out: got None, expected the folder of the prepared data set",
+            "--out: missing, expected the folder of the prepared data set",
         ),
         (
             ("csv", "SRC", "--out", "OUT"),
-            "schema: got None, expected a schema file, of which hotrow prepare csv",
+            "schema: missing, expected a schema file, of which hotrow prepare csv",
         ),
         (("csv", "SRC", "--schema", "NEW", "--out", "OUT"), "new.toml: not found, expected a schema file"),
         (

@@ -64,6 +64,17 @@ def test_the_page_shows_every_measurement(tuned: tuple[dict[str, Any], str]) -> 
     assert "Tuning dlrm" in page
 
 
+def test_where_no_rate_holds_it_says_what_to_do(criteo_run: Path) -> None:
+    done = tune(criteo_run, *QUICK, "--sla-ms", "0.001", "--seconds", "1")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        "error: no rate held p60 <= 0.001 ms within 1 s of measuring: give it more --seconds"
+    )
+    assert "none: no setting held at any rate tried" in done.stdout
+    assert "lag" not in done.stdout
+
+
 def test_a_modelled_accelerator_is_told(criteo_run: Path, tmp_path: Path) -> None:
     table = tmp_path / "gpu.csv"
     table.write_text("rows,ms\n1,1\n100,2\n")

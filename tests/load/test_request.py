@@ -91,7 +91,7 @@ def test_lists_need_data() -> None:
         ({"deadline_ms": 0}, "--deadline-ms: got 0, expected more than 0"),
         ({"max_outstanding": 0}, "--max-outstanding: got 0, expected at least 1"),
         ({"grace_seconds": -1}, "--grace-s: got -1, expected 0 to 600"),
-        ({}, "--data: got None, expected a data set, a run or a file of raw rows: the server does not tell"),
+        ({}, "--data: missing, expected a data set, a run or a file of raw rows: the server does not tell"),
     ],
 )
 def test_settings_that_cannot_be(stub: Stub, fields: dict[str, Any], message: str) -> None:

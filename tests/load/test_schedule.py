@@ -63,7 +63,7 @@ def test_a_trace_has_its_own_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "--qps: got None, expected a rate"),
+        ({}, "--qps: missing, expected a rate"),
         ({"qps": 0}, "--qps: got 0, expected more than 0"),
         ({"qps": float("nan")}, "--qps: got nan"),
         ({"qps": 1e7}, "--qps"),

@@ -121,7 +121,7 @@ def test_a_false_length_is_no_defect(client: Any, length: str) -> None:
     ("header", "status", "message"),
     [
         ("0", 504, "the deadline passed before the request was scored"),
-        ("0.001", 503, "past its deadline: 0 rows are before this request"),
+        ("0.001", 504, "its deadline of 0.001 ms cannot be held: with nothing before it"),
         ("soon", 400, "Deadline-Ms: 'soon', expected milliseconds"),
     ],
 )

@@ -62,6 +62,12 @@ def test_a_thousand_requests(scorer: Any, seed: int, caplog: pytest.LogCaptureFi
     assert caplog.records == []
 
 
+DRAINED = (
+    "INFO hotrow.serving.server: draining: not ready from now on, ending in 1 s\n"
+    "INFO hotrow.serving.server: ended\n"
+)
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_requests(run_folder: Path) -> None:
     words = ["serve", run_folder, "--port", 0, "--grpc-port", 0, "--name", "m", "--workers", 2]
@@ -70,6 +76,7 @@ def test_a_hundred_thousand_requests(run_folder: Path) -> None:
     )
     try:
         assert process.stderr is not None
+        assert process.stderr.readline().endswith(": loading the model\n")
         found = re.match(r"serving m at (\S+) and by gRPC at (\S+)", process.stderr.readline())
         assert found is not None
         rows = httpx.get(found[1] + "/v2/models/m", timeout=PATIENCE).json()["parameters"]["table_rows"]
@@ -81,7 +88,7 @@ def test_a_hundred_thousand_requests(run_folder: Path) -> None:
         assert httpx.get(found[1] + "/v2/health/ready", timeout=PATIENCE).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
-        assert process.stderr.read() == ""
+        assert process.stderr.read() == DRAINED
     finally:
         process.kill()
         process.communicate()

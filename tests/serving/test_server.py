@@ -41,6 +41,9 @@ def accepts(url: httpx.URL) -> bool:
     return True
 
 
+INFO = "INFO hotrow.serving.server: "
+
+
 class Process:
     """``hotrow serve`` with its standard error read line by line."""
 
@@ -60,6 +63,7 @@ class Process:
         return self.process.stderr.readline().decode()
 
     def wait_until_ready(self) -> re.Match[str]:
+        assert self.line() == f"{INFO}loading the model\n"
         line = self.line()
         found = READY.match(line)
         assert found is not None, line
@@ -108,7 +112,8 @@ def test_it_serves_until_sigterm_and_ends_with_status_0(
         assert client.get("/v2/health/ready").json() == {"ready": False, "error": "the server is draining"}
         assert client.post("/v2/models/ads/infer", json=infer_body(1)).status_code == 200
         server.process.send_signal(signal.SIGTERM)  # the second one does not wait
-    assert server.end() == (0, "", "")
+    drained = f"{INFO}draining: not ready from now on, ending in 3600 s\n"
+    assert server.end() == (0, "", f"{drained}{INFO}ended at once, as told twice\n")
 
 
 def test_what_was_begun_is_answered_after_sigterm(start: Callable[..., Process], run_folder: Path) -> None:
@@ -145,11 +150,13 @@ def test_sighup_changes_to_another_artifact(
         manifest["metrics"]["note"] = 1
         (served / "model.json").write_text(json.dumps(manifest))
         server.process.send_signal(signal.SIGHUP)
+        assert server.line() == f"{INFO}loading the model again\n"
         assert server.line().startswith("ERROR hotrow.serving.server: the artifact is not changed to: ")
         (served / "checksums.json").unlink()
         write_checksums(served)
         server.process.send_signal(signal.SIGHUP)
-        assert server.line().startswith("WARNING hotrow.serving.server: serving version ")
+        assert server.line() == f"{INFO}loading the model again\n"
+        assert server.line().startswith(f"{INFO}serving version ")
         after = client.get(f"/v2/models/{name}").json()["versions"]
         assert after != before
         assert client.post("/v1/rank", json={"candidates": [{}]}).status_code == 200
@@ -161,7 +168,8 @@ def test_ctrl_c_ends_with_status_130(start: Callable[..., Process], run_folder: 
     server = start(run_folder, "--port", 0, "--drain-s", 3600)
     server.wait_until_ready()
     server.process.send_signal(signal.SIGINT)
-    assert server.end() == (130, "", "interrupted\n")
+    ended = f"{INFO}ending: what was begun is answered\n{INFO}ended\n"
+    assert server.end() == (130, "", f"{ended}interrupted\n")
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
@@ -193,7 +201,9 @@ def test_an_altered_model_ends_with_status_2(
         stream.write(b"!")
     status, out, err = start(tmp_path, "--port", 0).end()
     assert (status, out) == (2, "")
-    assert re.fullmatch(r"error: \S+tables\.safetensors: its content does not match its checksum; .*\n", err)
+    loading, error = err.splitlines()
+    assert loading == f"{INFO}loading the model"
+    assert re.fullmatch(r"error: \S+tables\.safetensors: its content does not match its checksum; .*", error)
 
 
 def test_a_port_in_use_is_told_before_a_model_is_loaded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,10 @@ def test_auto_takes_the_fewest_bits_that_keep_half_the_promise(
     config = ShrinkConfig(bits="auto", networks="auto", max_auc_loss=limit)
     report = shrink_run(run, tmp_path / "small", config)
     assert report.networks == precision
+    verdict = "within 0.1" if precision == "int8" else "more than 0; bf16 "
+    assert re.match(
+        rf"int8 alone may lose -?\d.\d{{5}} of the AUC, {re.escape(verdict)}", report.networks_reason
+    )
     assert report.validation is not None
     assert report.validation.auc_loss + 2 * report.validation.auc_loss_error <= limit
 

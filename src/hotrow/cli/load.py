@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, table
+from hotrow.cli._frame import EXIT_DEFECT, JsonOption, VerboseOption, set_up_logging, show, table
 
 if TYPE_CHECKING:
     from hotrow.load import LoadReport
@@ -95,7 +96,8 @@ def load(
     expired, all else that is no answer for every candidate as failed. How late the generator was itself is
     reported; if that would blur the latencies, there is no report (exit status 2).
 
-    Ctrl-C: what was measured so far, marked partial; exit status 130.
+    Exit status 0; 1 if more than half of the queries failed (shed and expired ones have not); 2 without a
+    report; 130 after Ctrl-C, with what was measured so far, marked partial.
 
     \b
     Example:
@@ -156,6 +158,10 @@ def load(
             save_record(result, save)
     if report.partial:
         raise KeyboardInterrupt
+    if 2 * report.failed > report.sent:
+        failed = f"{report.failed:,} of {report.sent:,} queries failed"
+        sys.stderr.write(f"error: {failed}, the first with: {report.first_failure}\n")
+        raise typer.Exit(EXIT_DEFECT)
 
 
 def _mapping(report: LoadReport, job: HttpJob, url: str, processes: int) -> dict[str, Any]:
@@ -189,10 +195,14 @@ def _text(report: LoadReport, job: HttpJob, url: str) -> str:
         "candidates/s scored": report.items_per_second,
         "candidates of a query": f"{report.mean_rows:.1f} on average, {report.max_rows} at most",
     }
+    warmup_s = job.config.warmup_seconds
+    if warmup_s:
+        facts["warm-up before, not counted"] = f"{report.warmup_sent:,} queries in {warmup_s:g} s"
     facts |= _latency_facts(report)
     lag = report.lag
     facts["generator's own lag, ms"] = (
-        f"{lag.p50_ms:.2f} (50%), {lag.p99_ms:.2f} (99%), {lag.max_ms:.2f} at most"
+        f"{lag.p50_ms:.2f} (50%), {lag.p99_ms:.2f} (99%; allowed: {lag.allowed_p99_ms:.2f}), "
+        f"{lag.max_ms:.2f} at most"
     )
     facts["generator's processor time, s"] = report.cpu_seconds
     if report.first_failure:

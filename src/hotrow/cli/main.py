@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -21,6 +22,7 @@ from hotrow.cli.synth import synth
 from hotrow.cli.train import train
 from hotrow.cli.tune import tune
 from hotrow.descriptors import open_standard_streams
+from hotrow.version import hotrow_version
 
 app = typer.Typer(
     name="hotrow",
@@ -32,8 +34,19 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"hotrow {hotrow_version()}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def _callback() -> None:
+def _callback(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and end."),
+    ] = False,
+) -> None:
     """Train, shrink and serve deep recommendation models on the servers you have."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from hotrow.serving import Certificate, Served
 
 _LOG = logging.getLogger(__name__)
+
+_FIELDS = frozenset(
+    (
+        *("host", "port", "grpc_port", "name", "workers", "sla_ms", "batch_size", "device"),
+        *("offload_threshold", "drain_seconds", "token_file", "tls_cert", "log_requests"),
+    )
+)
+"""Of the configuration, with an option of that name."""
 
 
 class LogFormat(enum.StrEnum):
@@ -104,37 +114,54 @@ def serve(
     from hotrow.serving import serve as run_server
 
     set_up_logging(verbose)
+    logging.getLogger("hotrow.serving.server").setLevel(
+        logging.INFO
+    )  # its few lines are told whatever else is
     if log_format == LogFormat.JSON:
         from hotrow.serving.logs import write_json
 
         write_json()
     if device is not None and offload_threshold is None:
         raise ConfigError("--offload-threshold", None, f"rows from which queries go to --device {device}")
-    engine = EngineConfig(
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
-        batch_size=batch_size,
-        device=device,
-        offload_threshold=offload_threshold,
-        adapt=adapt,
-        sla_ms=sla_ms,
-    )
-    config = ServerConfig(
-        host=host,
-        port=port,
-        grpc_port=grpc_port,
-        drain_seconds=drain_s,
-        token_file=token_file,
-        certificate=_certificate(tls_cert, tls_key),
-        log_requests=log_requests,
-        engine=engine,
-    )
 
     def announce(served: Served) -> None:
         _announce(served)
         if as_json:
             show(asdict(served), as_json=True, text="")
 
-    run_server(find_artifact(run), config, name=name, announce=announce)
+    with _naming_options():
+        engine = EngineConfig(
+            workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+            batch_size=batch_size,
+            device=device,
+            offload_threshold=offload_threshold,
+            adapt=adapt,
+            sla_ms=sla_ms,
+        )
+        config = ServerConfig(
+            host=host,
+            port=port,
+            grpc_port=grpc_port,
+            drain_seconds=drain_s,
+            token_file=token_file,
+            certificate=_certificate(tls_cert, tls_key),
+            log_requests=log_requests,
+            engine=engine,
+        )
+        run_server(find_artifact(run), config, name=name, announce=announce)
+
+
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """Let errors name the option of a configuration's field."""
+    try:
+        yield
+    except ConfigError as error:
+        name = error.field.removeprefix("engine.")
+        if name not in _FIELDS:
+            raise
+        option = "--" + name.replace("drain_seconds", "drain_s").replace("_", "-")
+        raise ConfigError(option, error.value, error.expected) from error
 
 
 def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
@@ -143,7 +170,7 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
     if chain is None and key is None:
         return None
     if chain is None or key is None:
-        raise ConfigError("tls_cert, tls_key", str(chain or key), "both or none of them")
+        raise ConfigError("--tls-cert, --tls-key", str(chain or key), "both or none of them")
     return Certificate(chain, key)
 
 

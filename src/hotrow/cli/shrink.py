@@ -76,6 +76,7 @@ def _text(report: ShrinkReport) -> str:
         "tables": f"{format_bytes(report.table_bytes_before)} -> {format_bytes(report.table_bytes_after)}",
         "formats": ", ".join(f"{counts[form]} {form}" for form in get_args(RowFormat) if form in counts),
         "networks": f"{report.networks_before} -> {report.networks}{_quantised(report)}",
+        **({"  because": report.networks_reason} if report.networks_reason else {}),
         "test AUC": f"{report.auc_before:.5f} -> {report.auc_after:.5f}",
         "test AUC lost": f"{_loss(report.test)}; --max-auc-loss is {report.max_auc_loss:g}",
     }

@@ -49,7 +49,13 @@ def tune(
         Path | None,
         typer.Option(help="CSV (header rows,ms) or JSON: latencies of a modelled accelerator to study."),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Of measuring, at most.")] = 600.0,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            help="Of measuring. Loading the model comes before; a measurement begins if its arrivals fit, "
+            "and its last answers may come later."
+        ),
+    ] = 600.0,
     precision: Annotated[float, typer.Option(help="Of the rates, relative.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Of the load.")] = 0,
     out: Annotated[
@@ -65,7 +71,8 @@ def tune(
     first, then offload thresholds if there is an accelerator; a static batch of 25 and whole queries are
     measured in the same way, and never beat what is returned.
 
-    Stop other work on the machine meanwhile. Ctrl-C ends it with nothing left behind.
+    Stop other work on the machine meanwhile. Ctrl-C ends it with nothing left behind. Where no rate
+    held, the measurements are reported and the exit status is 2.
 
     \b
     Example:
@@ -78,6 +85,7 @@ def tune(
     from hotrow.artifact.manifest import read_manifest
     from hotrow.data.dataset import Dataset
     from hotrow.data.schema import Schema
+    from hotrow.errors import UserError
     from hotrow.scheduling.accelerator import read_latency_table
     from hotrow.train import RunFolder
     from hotrow.tune import TuneSettings, tune_run
@@ -108,3 +116,8 @@ def tune(
     show(report.to_json(), as_json=as_json, text=table(title, report.facts()))
     if out is not None:
         write_page(report, out)
+    if not report.found:
+        raise UserError(
+            f"no rate held {report.target} within {seconds:g} s of measuring: give it more --seconds, a "
+            "higher --sla-ms, or a quieter machine"
+        )

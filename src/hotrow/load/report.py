@@ -41,7 +41,8 @@ class LoadReport:
     """What a load run measured. Queries of the warm-up count nowhere.
 
     Attributes:
-        sent: queries sent; the sum of the four that follow.
+        warmup_sent: queries sent before any counts.
+        sent: queries sent that count; the sum of the four that follow.
         ok, shed, expired, failed: answered with scores; refused for lack of room; past their deadline;
             neither, or not answered at all.
         seconds: of sending.
@@ -61,6 +62,7 @@ class LoadReport:
         first_failure: what was wrong with the first query that failed.
     """
 
+    warmup_sent: int
     sent: int
     ok: int
     shed: int
@@ -114,6 +116,7 @@ def make_report(
     qps, items = _rates(is_in_time, measured.rows, seconds)
     good = None if is_good is None else _rates(is_good & is_in_time, measured.rows, seconds)
     return LoadReport(
+        warmup_sent=int((result.status != Status.UNSENT).sum()) - len(status),
         sent=len(status),
         ok=counts[Status.OK],
         shed=counts[Status.SHED],

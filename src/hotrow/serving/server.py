@@ -136,6 +136,7 @@ class Running:
             )
             await self._rpc.start()
         self._begin(self.front.keep_time())
+        _LOG.info("loading the model")
         loading = self._begin(self._load())
         try:
             with _signals_to(
@@ -153,6 +154,7 @@ class Running:
             await self._engine.close()
         if not loading.cancelled():
             loading.result()
+        _LOG.info("ended%s", " at once, as told twice" if self.server.force_exit else "")
 
     def end(self) -> None:
         """Close the ports, finish what was begun, and end."""
@@ -185,12 +187,13 @@ class Running:
 
     async def _load_again(self) -> None:
         while self._reloads:
+            _LOG.info("loading the model again")
             try:
                 info = await self._engine.load()
             except HotrowError as error:
                 _LOG.error("the artifact is not changed to: %s", error)
             else:
-                _LOG.warning("serving version %s of %s", info.version, info.name)
+                _LOG.info("serving version %s of %s", info.version, info.name)
             finally:
                 self._reloads -= 1
 
@@ -201,8 +204,10 @@ class Running:
         self._engine.drain()
         self.interrupted = number == signal.SIGINT
         if self.interrupted or not self._engine.loaded:  # nobody was told to send requests here
+            _LOG.info("ending: what was begun is answered")
             self.end()
         else:
+            _LOG.info("draining: not ready from now on, ending in %g s", self._config.drain_seconds)
             asyncio.get_running_loop().call_later(self._config.drain_seconds, self.end)
 
 

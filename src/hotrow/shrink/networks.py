@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from hotrow.artifact import Artifact, replace_networks, unpacked_model
@@ -40,11 +40,13 @@ class NetworksChoice:
         networks: in which numbers they are computed.
         calibration: what decided the ranges of int8 layers' inputs; None without such layers.
         judged: how many choices were judged.
+        reason: what decided, of ``auto``; empty where they were asked for.
     """
 
     networks: Networks
     calibration: Calibration | None = None
     judged: int = 0
+    reason: str = ""
 
 
 def choose_networks(
@@ -65,20 +67,26 @@ def choose_networks(
     """
     if config.networks != "auto":
         return _choice(artifact, comparison, dataset, config.networks)
-    judged = 0
+    judged, most = 0, SHARE * config.max_auc_loss
+    reasons: list[str] = []
     for precision in _SMALLEST_FIRST:
         if not can_compute(precision):
             _log.warning("networks in %s were not tried: this processor has no kernels for it", precision)
+            reasons.append(f"{precision} has no kernels for this processor")
             continue
         if precision == "int8" and not layers_to_quantize(unpacked_model(artifact)):
             _log.info("networks in int8 were not tried: no layer has %d weights", LEAST_WEIGHTS)
+            reasons.append(f"int8 not tried: no layer has {LEAST_WEIGHTS} weights")
             continue
         choice = _choice(artifact, comparison, dataset, precision)
         judged += choice.judged + 1
         loss = comparison.probable_loss(replace_networks(artifact, choice.networks), "valid")
-        if loss <= SHARE * config.max_auc_loss:
-            return NetworksChoice(networks=choice.networks, calibration=choice.calibration, judged=judged)
-    return NetworksChoice(networks=Networks(), judged=judged)
+        is_kept = loss <= most
+        judgement = "within" if is_kept else "more than"
+        reasons.append(f"{precision} alone may lose {loss:.5f} of the AUC, {judgement} {most:g}")
+        if is_kept:
+            return replace(choice, judged=judged, reason="; ".join(reasons))
+    return NetworksChoice(networks=Networks(), judged=judged, reason="; ".join(reasons))
 
 
 def _choice(

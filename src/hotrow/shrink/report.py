@@ -75,6 +75,7 @@ class ShrinkReport:
         table_bytes_after: their size now.
         networks_before: in which numbers the networks were computed.
         networks: in which they are now.
+        networks_reason: what decided, where ``auto`` was asked for; or empty.
         int8_layers: the networks' layers that are int8.
         calibration: what decided the ranges of their inputs; None without such layers.
         auc_before: test AUC before.
@@ -102,6 +103,7 @@ class ShrinkReport:
     table_bytes_after: int
     networks_before: Precision
     networks: Precision
+    networks_reason: str
     int8_layers: tuple[str, ...]
     calibration: Calibration | None
     auc_before: float
@@ -132,6 +134,7 @@ def make_report(
     bytes_after: int,
     judged: int,
     calibration: Calibration | None,
+    networks_reason: str,
     seconds: float,
     test: SplitReport,
     validation: SplitReport | None,
@@ -153,6 +156,7 @@ def make_report(
         table_bytes_after=sum(table.bytes_after for table in tables),
         networks_before=before.networks.precision,
         networks=after.networks.precision,
+        networks_reason=networks_reason,
         int8_layers=tuple(after.networks.inputs),
         calibration=calibration,
         auc_before=test.before.auc,

@@ -107,6 +107,7 @@ def shrink_run(
             bytes_after=tree_bytes(model),
             judged=networks.judged + choice.judged,
             calibration=networks.calibration,
+            networks_reason=networks.reason,
             seconds=time.perf_counter() - started,
             test=test,
             validation=validation,

@@ -46,6 +46,16 @@ class TuneReport:
     seconds: float
 
     @property
+    def found(self) -> bool:
+        """Whether a setting held at some rate."""
+        return self.tuned.best.qps > 0
+
+    @property
+    def target(self) -> str:
+        """As people write it."""
+        return f"p{self.tuned.percentile:g} <= {self.tuned.sla_ms:g} ms"
+
+    @property
     def is_lagging(self) -> bool:
         """Whether the generator's delay blurs the latencies, which contain it: rates are understated then."""
         return self.lag_ms > max(LAG_FLOOR_S * 1e3, LAG_SHARE * self.tuned.sla_ms)
@@ -68,25 +78,38 @@ class TuneReport:
 
     def facts(self) -> dict[str, object]:
         """Return what a person wants to know, by name."""
-        tuned, best = self.tuned, self.tuned.best
+        measured_s = sum(step.seconds for step in self.tuned.history)
         facts: dict[str, object] = {
-            "target": f"p{tuned.percentile:g} <= {tuned.sla_ms:g} ms",
-            "best": f"{best.knobs}{'' if best.confirmed else f' ({_DOUBTS[best.ending]})'}",
+            "target": self.target,
+            "best": self._best(),
             "queries sent through": {"engine": "the engine alone", "http": "HTTP, clients on this machine"}[
                 self.over
             ],
             "accelerator": self.accelerator,
-            **_figures(best),
         }
+        if self.found:
+            facts |= self._found_facts()
+        return facts | {
+            "measurements": len(self.tuned.history),
+            "candidates from": "a Zipf law: synthetic" if self.source == "synthetic" else self.source,
+            "seconds": f"{self.seconds:.1f}, of them {measured_s:.1f} of measuring",
+        }
+
+    def _best(self) -> str:
+        best = self.tuned.best
+        if not self.found:
+            return "none: no setting held at any rate tried"
+        return f"{best.knobs}{'' if best.confirmed else f' ({_DOUBTS[best.ending]})'}"
+
+    def _found_facts(self) -> dict[str, object]:
+        tuned = self.tuned
+        facts = _figures(tuned.best)
         for name, title in (("static_25", "static batch of 25"), ("static_whole", "static whole queries")):
             gain = tuned.gain_over(name)
             other = next(contender for contender in tuned.contenders if contender.name == name)
             facts[f"{title}, queries/s"] = other.qps
             facts[f"  gain over {title}"] = "it held at no rate tried" if gain is None else f"{gain:.2f}"
-        facts["measurements"] = len(tuned.history)
-        facts["candidates from"] = "a Zipf law: synthetic" if self.source == "synthetic" else self.source
         facts["generator's own lag, ms"] = f"{self.lag_ms:.2f} (99%){_LAGGED if self.is_lagging else ''}"
-        facts["seconds"] = self.seconds
         return facts
 
 

@@ -20,7 +20,7 @@ from hotrow.errors import ConfigError
 from hotrow.load import PreparedRows, SyntheticRows
 from hotrow.load.job import PreparedSource, SyntheticSource
 from hotrow.load.sizes import Sizes, parse_sizes
-from hotrow.progress import Progress, progress
+from hotrow.progress import SECONDS, Progress, progress
 from hotrow.scheduling.accelerator import LatencyTable
 from hotrow.scheduling.history import History, Step
 from hotrow.scheduling.rate_search import SearchConfig
@@ -59,7 +59,8 @@ class TuneSettings:
         percentile: of the latencies that must be within it.
         workers: processes; None: one for each core.
         sizes: of queries, see ``hotrow.load.sizes``.
-        budget_seconds: of measuring.
+        budget_seconds: of measuring. Loading the model comes before; a measurement begins if its arrivals
+            fit, and ends with its last answer.
         precision: of the rates, relative.
         over: what queries are sent through: ``engine``, the model's workers in this process, or ``http``, the
             whole server, with its clients on this machine.
@@ -156,7 +157,7 @@ def tune_run(
         accelerator=settings.accelerator_name != "none",
     )
     started = time.monotonic()
-    with progress("tune", settings.budget_seconds, "s", show=show_progress) as bar:
+    with progress("tune, measuring", settings.budget_seconds, SECONDS, show=show_progress) as bar:
         steps = tune(wanted, History(settings.budget_seconds, _reporting(bar, on_step)))
         if settings.over == "http":
             found = _over_http(artifact, settings, candidates, steps)

@@ -78,8 +78,8 @@ def test_an_absent_number_counts_as_its_default(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("", "features: got None, expected a table [features] with at least one feature"),
-    ("[features]\na = { kind = 'dense' }\n", "label: got None, expected a value"),
+    ("", "features: missing, expected a table [features] with at least one feature"),
+    ("[features]\na = { kind = 'dense' }\n", "label: missing, expected a value"),
     (PLAIN.replace('"y"', '""'), "label: got [''], expected the name of a column of 0 and 1, or several"),
     (PLAIN.replace('"y"', "[]"), "label: got [], expected the name of a column of 0 and 1, or several"),
     (PLAIN.replace('"y"', '["y", "y"]'), "label: got 'y', expected each label once"),
@@ -98,7 +98,7 @@ BAD = [
     ),
     (
         PLAIN.replace('kind = "categorical"', "min_count = 3"),
-        "features.a.kind: got None, expected dense or categorical",
+        "features.a.kind: missing, expected dense or categorical",
     ),
     (
         PLAIN.replace(" }", ", min_cuont = 3 }"),
@@ -195,7 +195,7 @@ BAD = [
         PLAIN + '[split]\nby = "column"\ncolumn = "x"\nvalues = { train = ["1"], valid = [1] }\n',
         "split.values: got '1', expected each",
     ),
-    (PLAIN + '[time]\nkind = "number"\n', "time.column: got None, expected a value"),
+    (PLAIN + '[time]\nkind = "number"\n', "time.column: missing, expected a value"),
     (PLAIN + '[time]\ncolumn = "t"\nkind = "iso"\n', "time.kind: got 'iso', expected number or datetime"),
     (PLAIN + '[csv]\ndelimiter = ":"\n', "csv.delimiter: got ':', expected auto or ',' or"),
     (PLAIN + '[csv]\ncolumns = ["y"]\n', "csv.columns: got ['y'], expected a too (features.a)"),
@@ -238,7 +238,7 @@ def test_options_are_said_in_the_schema_file(tmp_path: Path, name: str) -> None:
         ):
             prepare(name, [source], tmp_path / "out", config, schema=schema)
     with pytest.raises(
-        ConfigError, match=f"schema: got None, expected a schema file, of which hotrow prepare {name}"
+        ConfigError, match=f"schema: missing, expected a schema file, of which hotrow prepare {name}"
     ):
         prepare(name, [source], tmp_path / "out")
     with pytest.raises(ConfigError, match="expected no schema file: criteo knows its columns"):

@@ -79,7 +79,7 @@ def test_no_timeout_is_0(client: Any) -> None:
         ({"model_name": "other"}, "404", "there is no model 'other'"),
         ({"model_version": "7"}, "404", "there is no version '7'"),
         ({"inputs": inputs(65)}, "400", "at most 64 are allowed"),
-        ({"timeout": 1}, "503", "past its deadline"),
+        ({"timeout": 1}, "504", "its deadline of 0.001 ms cannot be held"),
     ],
     ids=["name", "version", "rows", "timeout"],
 )

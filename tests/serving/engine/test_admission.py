@@ -39,6 +39,32 @@ def test_answers_that_come_later_than_predicted_are_allowed_for() -> None:
     assert least_refused(admission) == 90
 
 
+@pytest.mark.parametrize(
+    ("backlog", "status", "message"),
+    [
+        (Backlog(0, 0), 504, "its deadline of 1.5 ms cannot be held: with nothing before it, .* take 2.0 ms"),
+        (Backlog(50, 5), 504, "its deadline of 1.5 ms cannot be held"),
+    ],
+)
+def test_a_deadline_too_short_for_the_request_alone_needs_no_other_try(
+    backlog: Backlog, status: int, message: str
+) -> None:
+    admission = Admission(LinearTime(1.0, 0.1), max_rows=1 << 20, sla_ms=None)
+    with pytest.raises(RequestError, match=message) as refused:
+        admission.require(10, backlog, 0.0015, workers=2, batch_size=10)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize("backlog", [Backlog(50, 5), Backlog(10, 1)])
+def test_a_deadline_that_others_use_up_may_be_tried_again(backlog: Backlog) -> None:
+    """Behind a whole queue, and with one of two workers free, which would do the two halves in turn."""
+    admission = Admission(LinearTime(1.0, 0.1), max_rows=1 << 20, sla_ms=None)
+    admission.require(20, Backlog(0, 0), 0.0025, workers=2, batch_size=10)
+    with pytest.raises(RequestError, match=r"past its deadline: .* try again later") as refused:
+        admission.require(20, backlog, 0.0025, workers=2, batch_size=10)
+    assert refused.value.status == 503
+
+
 def test_without_a_promise_there_is_nothing_to_learn() -> None:
     admission = Admission(LinearTime(1.0, 0.0), max_rows=1 << 20, sla_ms=None)
     for _ in range(1000):

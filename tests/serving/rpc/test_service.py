@@ -226,8 +226,8 @@ BAD = {
     ),
     "late": (
         _of(lambda r: setattr(r.parameters["timeout"], "int64_param", 1), raw_request()),
-        "RESOURCE_EXHAUSTED",
-        "past its deadline",
+        "DEADLINE_EXCEEDED",
+        "its deadline of 0.001 ms cannot be held",
     ),
     "large": (b"\0" * 20_001, "RESOURCE_EXHAUSTED", "20001 vs. 20000"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,6 +17,7 @@ from hotrow.load.http.url import Url, finish
 from hotrow.load.raw_rows import Columns
 
 PATIENCE_S = 10.0
+_UNAUTHORIZED = 401
 
 
 class _Tensor(msgspec.Struct):
@@ -59,10 +61,14 @@ def describe(url: Url, model: str | None) -> ServedModel:
         model: its name; None: the only one there is.
 
     Raises:
-        ConfigError: there is no such server or model, or it is not ready.
+        ConfigError: there is no such server or model, it is not ready, or it wants a token.
     """
     try:
         return asyncio.run(asyncio.wait_for(_describe(url, model), PATIENCE_S))
+    except ssl.SSLCertVerificationError as error:
+        trusted = "a server whose certificate is trusted"
+        hint = "SSL_CERT_FILE=ca.pem in the environment names the authority that signed it"
+        raise ConfigError("URL", _text(url), f"{trusted} ({error.verify_message}; {hint})") from error
     except (OSError, ConnectionLostError, TimeoutError) as error:
         reason = str(error) or f"no answer within {PATIENCE_S:g} s"
         raise ConfigError("URL", _text(url), f"a running server ({reason})") from error
@@ -87,7 +93,7 @@ async def _describe(url: Url, model: str | None) -> ServedModel:
 
 async def _only_model(pool: Pool, url: Url) -> str:
     """Find the model's name in the index of Triton's model repository extension."""
-    answer = await pool.ask(finish(url.head("POST", "/v2/repository/index"), Body([b"{}"])))
+    answer = _permitted(await pool.ask(finish(url.head("POST", "/v2/repository/index"), Body([b"{}"]))))
     try:
         names = [entry.name for entry in msgspec.json.decode(answer.body, type=list[_IndexEntry])]
     except msgspec.MsgspecError:
@@ -99,7 +105,15 @@ async def _only_model(pool: Pool, url: Url) -> str:
 
 
 async def _get(pool: Pool, url: Url, path: str) -> Answer:
-    return await pool.ask([url.head("GET", path) + b"\r\n"])
+    return _permitted(await pool.ask([url.head("GET", path) + b"\r\n"]))
+
+
+def _permitted(answer: Answer) -> Answer:
+    """Return an answer, unless the server says that it lacks the right token."""
+    if answer.status == _UNAUTHORIZED:
+        expected = "the server's token: --header 'Authorization: Bearer TOKEN'"
+        raise ConfigError("--header", "no token or a wrong one", expected)
+    return answer
 
 
 def _read(url: Url, answer: Answer) -> ServedModel:

@@ -59,12 +59,22 @@ class Admission:
             batch_size: most rows of a sub-batch.
 
         Raises:
-            RequestError: it would be late, or too many rows are unfinished (503); its time is over (504).
+            RequestError: it would be late, or too many rows are unfinished (503); its time is over, or would
+                be even if no other request were there (504).
         """
         if seconds is not None and seconds <= 0:
             raise RequestError("the deadline passed before the request was scored", status=504)
-        prediction = predict(rows, backlog, self.time, workers=max(workers, 1), batch_size=batch_size)
+        workers = max(workers, 1)
+        prediction = predict(rows, backlog, self.time, workers=workers, batch_size=batch_size)
         deadline_ms = math.inf if seconds is None else seconds * 1e3
+        if prediction.own_ms > deadline_ms:
+            alone = predict(rows, Backlog(0, 0), self.time, workers=workers, batch_size=batch_size)
+            if alone.own_ms > deadline_ms:
+                raise RequestError(
+                    f"its deadline of {deadline_ms:g} ms cannot be held: with nothing before it, this "
+                    f"request would take {alone.own_ms:.1f} ms",
+                    status=504,
+                )
         decision = decide(rows, backlog, prediction, self._config, deadline_ms)
         if not decision.admitted:
             raise RequestError(

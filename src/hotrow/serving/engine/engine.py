@@ -204,7 +204,7 @@ class Engine:
 
         Raises:
             RequestError: it cannot be answered as it is; the model is not loaded, too many rows are before
-                it, or it would be late (503); the time is over (504).
+                it, or it would be late for what is before it (503); the time is over, or too short (504).
         """
         served = self._require()
         rows = request.rows if isinstance(request, RawRequest) else len(request)
@@ -215,8 +215,9 @@ class Engine:
         batch_size = side.batch_size()
         try:
             side.admission.require(rows, crew.backlog, seconds, workers=crew.size, batch_size=batch_size)
-        except RequestError as error:
-            if adaptation is not None and error.status == 503:
+        except RequestError:
+            is_past = seconds is not None and seconds <= 0
+            if adaptation is not None and not is_past:
                 adaptation.arrived(rows, admitted=False)
             raise
         now = asyncio.get_running_loop().time()
