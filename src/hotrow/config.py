@@ -146,6 +146,8 @@ def _convert(cls: type[Config], mapping: Mapping[str, Any], where: str, *, stric
             path = _join(path, absent[1])
             raise ConfigError(_join(where, path), None, _allowed(cls, path) or "a value") from error
         value = _lookup(mapping, path)
+        if "[...]" in path:  # of which entry is not told, only the type of what is there
+            value = match["problem"].partition(", got ")[2].strip("`")
         expected = _allowed(cls, path) or match["problem"].partition("Expected ")[2].partition(",")[0].strip(
             "`"
         )
