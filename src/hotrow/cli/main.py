@@ -72,4 +72,8 @@ def main() -> None:
     status = _frame.run(lambda: app(standalone_mode=False))
     if status == _frame.EXIT_INTERRUPTED:  # one more Ctrl-C would kill what is ending, with another status
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sys.stderr.flush()
+    except OSError:  # it is full: Python would try again at its end, and fail with a status of its own
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     sys.exit(status)
