@@ -8,26 +8,12 @@
 
 namespace hotrow {
 
-#if defined(HOTROW_X86)
-namespace baseline { extern const Fp32Kernels fp32_kernels; }
-namespace avx2 { extern const Fp32Kernels fp32_kernels; }
-namespace avx512 { extern const Fp32Kernels fp32_kernels; }
-#else
-namespace baseline { extern const Fp32Kernels fp32_kernels; }
-#endif
+HOTROW_CHOOSE_VARIANT(Fp32Kernels, fp32_kernels, fp32_kernels)
 
 namespace {
 
 constexpr int64_t kRows = 96;  // taken through all layers together: their activations stay in the cache
 constexpr int64_t kBlock = Fp32Layer::kBlock;
-
-const Fp32Kernels& kernels() {
-#if defined(HOTROW_X86)
-    if (chosen_isa() == Isa::avx512) return avx512::fp32_kernels;
-    if (chosen_isa() == Isa::avx2) return avx2::fp32_kernels;
-#endif
-    return baseline::fp32_kernels;
-}
 
 void copy_rows(const float* from, int64_t from_stride, float* to, int64_t to_stride, int64_t rows, int64_t width) {
     for (int64_t r = 0; r < rows; ++r) std::copy_n(from + r * from_stride, width, to + r * to_stride);
@@ -59,7 +45,7 @@ void Fp32Layers::add(int64_t inputs, int64_t outputs, const float* weights, cons
 }
 
 void Fp32Layers::forward(const float* x, int64_t batch, float* out, bool adds, int threads) const {
-    const Fp32Kernels& kernel = kernels();
+    const Fp32Kernels& kernel = fp32_kernels();
     const Fp32Layer& last = layers_.back();
     const int64_t parts = (batch + kRows - 1) / kRows, most = std::min(kRows, batch);
     threads = static_cast<int>(std::min<int64_t>(threads, parts));

@@ -7,12 +7,11 @@
 
 #include <cstring>
 
+#include "hotrow/repeat.h"
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
-
-#define HOTROW_ALWAYS __attribute__((always_inline))
-#define HOTROW_INLINE static inline HOTROW_ALWAYS
 
 namespace hotrow::HOTROW_ISA {
 namespace {
@@ -29,15 +28,6 @@ constexpr int kParts = kBlock / kLanes;  // of a block, each with its sums in a 
 constexpr int64_t kMostInputs = 384;     // at a time, so that a block's weights stay in the first cache
 
 typedef float Floats __attribute__((vector_size(kLanes * 4)));
-
-// Calls body(0), ..., body(kCount - 1). Constant indices from the start keep arrays in registers.
-template <int kCount, int kFirst = 0, typename Body>
-HOTROW_INLINE void repeat(const Body& body) {
-    if constexpr (kFirst < kCount) {
-        body(kFirst);
-        repeat<kCount, kFirst + 1>(body);
-    }
-}
 
 HOTROW_INLINE Floats load(const float* from) {
     Floats vector;
@@ -72,18 +62,18 @@ __attribute__((noinline)) void tile(const Fp32Layer& layer, Span span, int64_t b
     const float* bias = layer.bias + block * kBlock;
     y += block * kBlock;
     Floats sums[kSums];
-    repeat<kSums>([&](int i) HOTROW_ALWAYS {
+    repeat<0, kSums>([&](int i) HOTROW_ALWAYS {
         const int place = i % kEach * kLanes;
         sums[i] = load(span.at_bias ? bias + place : y + i / kEach * y_stride + place);
     });
     for (int64_t input = span.first; input < span.first + span.count; ++input, weights += kBlock) {
-        repeat<kSums>([&](int i) HOTROW_ALWAYS {
+        repeat<0, kSums>([&](int i) HOTROW_ALWAYS {
             const int at = i % kEach;
             const float* of = weights + at / kParts * panel + at % kParts * kLanes;
             sums[i] = fused(x[i / kEach * x_stride + input], load(of), sums[i]);
         });
     }
-    repeat<kSums>([&](int i) HOTROW_ALWAYS {
+    repeat<0, kSums>([&](int i) HOTROW_ALWAYS {
         if (span.is_last && layer.relu) sums[i] = sums[i] < Floats{} ? Floats{} : sums[i];  // NaN stays
         std::memcpy(y + i / kEach * y_stride + i % kEach * kLanes, &sums[i], sizeof(Floats));
     });

@@ -7,12 +7,11 @@
 
 #include <cstring>
 
+#include "hotrow/repeat.h"
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
-
-#define HOTROW_ALWAYS __attribute__((always_inline))
-#define HOTROW_INLINE static inline HOTROW_ALWAYS
 
 namespace hotrow::HOTROW_ISA {
 namespace {
@@ -29,15 +28,6 @@ constexpr int kParts = kBlock / kLanes;  // of a block, each with its sums in a 
 typedef int32_t Ints __attribute__((vector_size(kLanes * 4)));
 typedef float Floats __attribute__((vector_size(kLanes * 4)));
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
-
-// Calls body(0), ..., body(kCount - 1). Constant indices from the start keep arrays in registers.
-template <int kCount, int kFirst = 0, typename Body>
-HOTROW_INLINE void repeat(const Body& body) {
-    if constexpr (kFirst < kCount) {
-        body(kFirst);
-        repeat<kCount, kFirst + 1>(body);
-    }
-}
 
 HOTROW_INLINE int32_t four(const uint8_t* q) {
     int32_t bytes;
@@ -107,17 +97,17 @@ __attribute__((noinline)) void tile(const Int8Layer& layer, int64_t block, const
                                     const Int8Layer* next, uint8_t* q_out, float* out) {
     constexpr int kEach = kBlocks * kParts, kSums = kRows * kEach;
     Ints sums[kSums];
-    repeat<kSums>([&](int i) HOTROW_ALWAYS { sums[i] = Ints{}; });
+    repeat<0, kSums>([&](int i) HOTROW_ALWAYS { sums[i] = Ints{}; });
     const int64_t panel = layer.groups * kBlock * kGroup;
     const int8_t* weights = layer.weights + block * panel;
     for (int64_t group = 0; group < layer.groups; ++group, q += kGroup, weights += kBlock * kGroup) {
-        repeat<kSums>([&](int i) HOTROW_ALWAYS {
+        repeat<0, kSums>([&](int i) HOTROW_ALWAYS {
             const int at = i % kEach;
             const int8_t* of = weights + at / kParts * panel + at % kParts * kLanes * kGroup;
             sums[i] = with_products(sums[i], q + i / kEach * stride, of);
         });
     }
-    repeat<kSums>([&](int i) HOTROW_ALWAYS {
+    repeat<0, kSums>([&](int i) HOTROW_ALWAYS {
         const int64_t row = i / kEach, place = block * kBlock + i % kEach * kLanes;
         finish(layer, place, sums[i], next, q_out + row * stride, out + row * layer.outputs);
     });

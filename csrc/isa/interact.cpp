@@ -26,15 +26,6 @@ struct Matrix {
     int64_t stride;
 };
 
-// Calls body(kFrom), ..., body(kTo - 1). Constant indices from the start keep arrays in registers.
-template <int kFrom, int kTo, typename Body>
-HOTROW_INLINE void repeat(const Body& body) {
-    if constexpr (kFrom < kTo) {
-        body(kFrom);
-        repeat<kFrom + 1, kTo>(body);
-    }
-}
-
 // Calls keep(row, block, sum) with the sums over k < depth of left[k][row] * right[k][block].
 template <int kRows, int kBlocks, typename Keep>
 __attribute__((noinline)) void tile(Matrix left, Matrix right, int64_t depth, const Keep keep) {

@@ -23,13 +23,18 @@ def open_standard_streams() -> None:
             setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - as long as the process
 
 
+def is_too_much_open(error: OSError) -> bool:
+    """Return whether that is why something could not be opened."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def require_descriptors(error: OSError) -> None:
     """Tell what to do where something could not be opened because too much is open.
 
     Raises:
         UserError: that is the reason.
     """
-    if error.errno in (errno.EMFILE, errno.ENFILE):
+    if is_too_much_open(error):
         found = f"a process may have {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
         raise UserError(f"too many open files ({found}); raise the limit (ulimit -n)") from error
 

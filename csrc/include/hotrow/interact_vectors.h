@@ -5,9 +5,7 @@
 #include <cstdint>
 
 #include "hotrow/interact.h"
-
-#define HOTROW_ALWAYS __attribute__((always_inline))
-#define HOTROW_INLINE static inline HOTROW_ALWAYS
+#include "hotrow/repeat.h"
 
 #if defined(__clang__)
 #define HOTROW_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)

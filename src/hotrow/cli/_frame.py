@@ -7,18 +7,18 @@ inside its function, so that ``hotrow --help`` stays fast.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from hotrow.errors import UserError
+from hotrow.descriptors import is_too_much_open
+from hotrow.errors import ConfigError, UserError
 
 EXIT_OK = 0
 EXIT_DEFECT = 1
@@ -60,6 +60,19 @@ def tell(text: str) -> None:
         sys.stderr.flush()
 
 
+@contextlib.contextmanager
+def naming_options(*fields: str) -> Iterator[None]:
+    """Let errors about fields of a configuration name their options: of ``drain_seconds`` ``--drain-s``."""
+    try:
+        yield
+    except ConfigError as error:
+        name = error.field.rpartition(".")[2]
+        if name not in fields:
+            raise
+        option = "--" + name.replace("_seconds", "_s").replace("_", "-")
+        raise ConfigError(option, error.value, error.expected) from error
+
+
 def table(title: str, rows: Mapping[str, object]) -> str:
     """Lay out names and values in two aligned columns under a title."""
     width = max((len(name) for name in rows), default=0)
@@ -90,7 +103,7 @@ def run(application: Callable[[], object]) -> int:
             raise
         return EXIT_OK  # the reader of our output went away; nothing is left to say
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
+        if is_too_much_open(error):
             return _complain("too many open files; raise the limit (ulimit -n)")
         if error.filename is None:
             return _defect()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hotrow.cli._frame import EXIT_DEFECT, JsonOption, VerboseOption, set_up_logging, show, table
+from hotrow.cli._frame import (
+    EXIT_DEFECT,
+    JsonOption,
+    VerboseOption,
+    naming_options,
+    set_up_logging,
+    show,
+    table,
+    tell,
+)
 
 if TYPE_CHECKING:
     from hotrow.load import LoadReport
@@ -129,11 +137,8 @@ def load(
         "shape": shape,
         "seed": seed,
     }
-    try:
+    with naming_options(*settings):
         config = from_mapping(LoadConfig, settings)
-    except ConfigError as error:
-        option = error.field if error.field.startswith("--") else "--" + error.field.replace("_", "-")
-        raise ConfigError(option, error.value, error.expected) from error
     request = LoadRequest(
         url=url,
         model=model,
@@ -160,7 +165,7 @@ def load(
         raise KeyboardInterrupt
     if 2 * report.failed > report.sent:
         failed = f"{report.failed:,} of {report.sent:,} queries failed"
-        sys.stderr.write(f"error: {failed}, the first with: {report.first_failure}\n")
+        tell(f"error: {failed}, the first with: {report.first_failure}\n")
         raise typer.Exit(EXIT_DEFECT)
 
 

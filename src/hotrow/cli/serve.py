@@ -5,15 +5,13 @@ from __future__ import annotations
 import enum
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, tell
+from hotrow.cli._frame import JsonOption, VerboseOption, naming_options, set_up_logging, show, tell
 from hotrow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,11 +19,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_FIELDS = frozenset(
-    (
-        *("host", "port", "grpc_port", "name", "workers", "sla_ms", "batch_size", "device"),
-        *("offload_threshold", "drain_seconds", "token_file", "tls_cert", "log_requests"),
-    )
+_FIELDS = (
+    *("host", "port", "grpc_port", "name", "workers", "sla_ms", "batch_size", "device"),
+    *("offload_threshold", "drain_seconds", "token_file", "tls_cert", "log_requests"),
 )
 """Of the configuration, with an option of that name."""
 
@@ -114,9 +110,8 @@ def serve(
     from hotrow.serving import serve as run_server
 
     set_up_logging(verbose)
-    logging.getLogger("hotrow.serving.server").setLevel(
-        logging.INFO
-    )  # its few lines are told whatever else is
+    # Its few lines are told whatever else is.
+    logging.getLogger("hotrow.serving.server").setLevel(logging.INFO)
     if log_format == LogFormat.JSON:
         from hotrow.serving.logs import write_json
 
@@ -129,7 +124,7 @@ def serve(
         if as_json:
             show(asdict(served), as_json=True, text="")
 
-    with _naming_options():
+    with naming_options(*_FIELDS):
         engine = EngineConfig(
             workers=len(os.sched_getaffinity(0)) if workers is None else workers,
             batch_size=batch_size,
@@ -149,19 +144,6 @@ def serve(
             engine=engine,
         )
         run_server(find_artifact(run), config, name=name, announce=announce)
-
-
-@contextmanager
-def _naming_options() -> Iterator[None]:
-    """Let errors name the option of a configuration's field."""
-    try:
-        yield
-    except ConfigError as error:
-        name = error.field.removeprefix("engine.")
-        if name not in _FIELDS:
-            raise
-        option = "--" + name.replace("drain_seconds", "drain_s").replace("_", "-")
-        raise ConfigError(option, error.value, error.expected) from error
 
 
 def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from hotrow.errors import ConfigError, RequestError
 
@@ -41,22 +42,24 @@ class Limits:
             expected = f"at least max_body_bytes, {self.max_body_bytes}"
             raise ConfigError("limits.max_held_bytes", self.max_held_bytes, expected)
 
-    def require_tensors(self, what: str, count: int) -> None:
-        """Refuse a request of too many inputs, or outputs.
+    def require_small(self, request: Any) -> None:
+        """Refuse an inference request of too many inputs, outputs, parameters or dimensions.
+
+        Args:
+            request: of HTTP or of gRPC, with the protocol's names: inputs, outputs, parameters, shape.
 
         Raises:
             RequestError: it has more than are allowed.
         """
-        _require("", count, what, self.max_tensors)
-
-    def require_small(self, where: str, *, dimensions: int = 0, parameters: int = 0) -> None:
-        """Refuse a part of a request, such as ``"input dense"``, with too many dimensions or parameters.
-
-        Raises:
-            RequestError: it has more than are allowed.
-        """
-        _require(f"{where}: ", dimensions, "dimensions", self.max_dimensions)
-        _require(f"{where}: ", parameters, "parameters", self.max_parameters)
+        outputs = request.outputs or ()
+        _require("", len(request.inputs), "inputs", self.max_tensors)
+        _require("", len(outputs), "outputs", self.max_tensors)
+        parts = [("request", request)]
+        parts += [(f"input {tensor.name}", tensor) for tensor in request.inputs]
+        parts += [(f"output {output.name}", output) for output in outputs]
+        for where, part in parts:
+            _require(f"{where}: ", len(getattr(part, "shape", ())), "dimensions", self.max_dimensions)
+            _require(f"{where}: ", len(part.parameters), "parameters", self.max_parameters)
 
     @property
     def max_fields(self) -> int:

@@ -52,7 +52,7 @@ def read_infer(body: bytes, header_bytes: int | None, info: ModelInfo, limits: L
     if len(header) > limits.max_json_bytes:
         _require_mostly_data(header, limits)
     request = decode(_INFER, header, where="request body")
-    _require_small(request, limits)
+    limits.require_small(request)
     if header_bytes is not None and is_encoded(request):
         data = binary.assign(request, rest)
         if len(data) == len(request.inputs):
@@ -81,17 +81,6 @@ def _outline(max_tensors: int) -> msgspec.json.Decoder[Any]:
     fields: list[Any] = [(f"input{number}", _Data | None, None) for number in range(max_tensors)]
     inputs: Any = msgspec.defstruct("Inputs", fields, array_like=True, forbid_unknown_fields=True)
     return msgspec.json.Decoder(msgspec.defstruct("Outline", [("inputs", inputs)]))
-
-
-def _require_small(request: InferRequest, limits: Limits) -> None:
-    limits.require_tensors("inputs", len(request.inputs))
-    limits.require_tensors("outputs", len(request.outputs or ()))
-    limits.require_small("request", parameters=len(request.parameters))
-    for tensor in request.inputs:
-        where = f"input {tensor.name}"
-        limits.require_small(where, dimensions=len(tensor.shape), parameters=len(tensor.parameters))
-    for output in request.outputs or ():
-        limits.require_small(f"output {output.name}", parameters=len(output.parameters))
 
 
 def read_tensors(request: InferRequest, parts: Sequence[bytes], info: ModelInfo, limits: Limits) -> Asked:

@@ -66,10 +66,10 @@ def deadline(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        found = -1.0 if "_" in text else float(text) / 1e3
+        found = float(text) / 1e3
     except ValueError:
         found = -1.0
-    if not 0 <= found < float("inf"):
+    if "_" in text or not 0 <= found < float("inf"):
         raise RequestError(f"{DEADLINE}: {text!r}, expected milliseconds")
     return found
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from hotrow.kernels._layer_checks import is_plain, require_rows, require_weights, told
 from hotrow.kernels.dispatch import Backend, Operator
 from hotrow.kernels.fp32_layers._types import Fp32Layer, Implementation
 
@@ -50,7 +50,7 @@ class Fp32Layers:
         Raises:
             ValueError: x is none of these.
         """
-        self._check(x_BI)
+        require_rows(x_BI, self._inputs)
         return self._run(x_BI, None)
 
     def add_to(self, sums_BO: Tensor, x_BI: Tensor) -> Tensor:
@@ -66,42 +66,19 @@ class Fp32Layers:
         Raises:
             ValueError: shapes, dtypes or devices are others.
         """
-        self._check(x_BI)
+        require_rows(x_BI, self._inputs)
         expected = (x_BI.shape[0], self._outputs)
-        if sums_BO.shape != expected or not _is_plain(sums_BO) or not sums_BO.is_contiguous():
+        if sums_BO.shape != expected or not is_plain(sums_BO) or not sums_BO.is_contiguous():
             raise ValueError(
-                f"sums: got {_told(sums_BO)}, expected {expected} of torch.float32 in host memory, contiguous"
+                f"sums: got {told(sums_BO)}, expected {expected} of torch.float32 in host memory, contiguous"
             )
         return self._run(x_BI, sums_BO)
 
-    def _check(self, x_BI: Tensor) -> None:
-        if x_BI.ndim != 2 or x_BI.shape[1] != self._inputs or not _is_plain(x_BI):
-            raise ValueError(
-                f"x: got {_told(x_BI)}, expected (B, {self._inputs}) of torch.float32 in host memory"
-            )
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    return tensor.dtype == torch.float32 and tensor.is_cpu
-
-
-def _told(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
-
 
 def _check(layers: Sequence[Fp32Layer]) -> None:
-    if not layers:
-        raise ValueError("layers: got none, expected at least one")
+    require_weights([layer.weights for layer in layers], torch.float32)
     for number, layer in enumerate(layers):
-        weights, bias = layer.weights, layer.bias
-        if weights.ndim != 2 or weights.dtype != torch.float32 or 0 in weights.shape:
-            got = f"{tuple(weights.shape)} of {weights.dtype}"
-            raise ValueError(f"layer {number}: weights {got}, expected (O, I) of torch.float32")
-        if bias.shape != weights.shape[:1] or bias.dtype != torch.float32:
+        expected, bias = layer.weights.shape[:1], layer.bias
+        if bias.shape != expected or bias.dtype != torch.float32:
             got = f"{tuple(bias.shape)} of {bias.dtype}"
-            raise ValueError(f"layer {number}: bias {got}, expected ({len(weights)},) of torch.float32")
-    for number, (one, other) in enumerate(pairwise(layers)):
-        if one.weights.shape[0] != other.weights.shape[1]:
-            raise ValueError(
-                f"layer {number + 1}: {other.weights.shape[1]} inputs, expected {one.weights.shape[0]}"
-            )
+            raise ValueError(f"layer {number}: bias {got}, expected {tuple(expected)} of torch.float32")

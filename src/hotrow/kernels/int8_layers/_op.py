@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from hotrow.kernels._layer_checks import require_rows, require_weights
 from hotrow.kernels.dispatch import Backend, Operator
 from hotrow.kernels.int8_layers._types import WEIGHT_LEVELS, Implementation, Int8Layer
 
@@ -50,28 +50,15 @@ class Int8Layers:
         Raises:
             ValueError: x is none of these.
         """
-        if x_BI.ndim != 2 or x_BI.shape[1] != self._inputs or x_BI.dtype != torch.float32 or not x_BI.is_cpu:
-            raise ValueError(
-                f"x: got {tuple(x_BI.shape)} of {x_BI.dtype} on {x_BI.device}, "
-                f"expected (B, {self._inputs}) of torch.float32 in host memory"
-            )
+        require_rows(x_BI, self._inputs)
         return self._run(x_BI)
 
 
 def _check(layers: Sequence[Int8Layer]) -> None:
-    if not layers:
-        raise ValueError("layers: got none, expected at least one")
+    require_weights([layer.weights for layer in layers], torch.int8)
     for number, layer in enumerate(layers):
         weights, numbers = layer.weights, (layer.multiplier, layer.constant)
-        if weights.ndim != 2 or weights.dtype != torch.int8 or 0 in weights.shape:
-            got = f"{tuple(weights.shape)} of {weights.dtype}"
-            raise ValueError(f"layer {number}: weights {got}, expected (O, I) of torch.int8")
         if int(weights.short().abs().max()) > WEIGHT_LEVELS:
             raise ValueError(f"layer {number}: a weight beyond {WEIGHT_LEVELS}")
         if any(x.shape != weights.shape[:1] or x.dtype != torch.float32 for x in numbers):
             raise ValueError(f"layer {number}: expected multiplier and constant ({len(weights)},) of float32")
-    for number, (one, other) in enumerate(pairwise(layers)):
-        if one.weights.shape[0] != other.weights.shape[1]:
-            raise ValueError(
-                f"layer {number + 1}: {other.weights.shape[1]} inputs, expected {one.weights.shape[0]}"
-            )

@@ -33,12 +33,7 @@ def read_message(received: Any, info: ModelInfo, limits: Limits) -> Asked:
     Raises:
         RequestError: the request cannot be answered as it is.
     """
-    limits.require_tensors("inputs", len(received.inputs))
-    limits.require_tensors("outputs", len(received.outputs))
-    limits.require_small("request", parameters=len(received.parameters))
-    for tensor in received.inputs:
-        where = f"input {tensor.name}"
-        limits.require_small(where, dimensions=len(tensor.shape), parameters=len(tensor.parameters))
+    limits.require_small(received)
     count = len(received.raw_input_contents)
     if count and count != len(received.inputs):
         raise RequestError(f"{count} raw_input_contents for {len(received.inputs)} inputs")
