@@ -1,8 +1,8 @@
 """Putting staged rows in the order of their splits, where these are not told by the rows' place.
 
 Which rows come before a cut is found without holding the rows: a row has a 64-bit number (its time, or a
-lot), and the number at the cut is found digit by digit (``_selection``). A second pass over the numbers
-tells each row's split, a third writes the rows anew.
+lot), and the number at the cut is found digit by digit (``_selection``). One more pass over the numbers
+counts the rows of each split; if these are not in order, a pass for each split writes its rows anew.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ def encode_features(
         ThreadPoolExecutor(threads) as pool,
     ):
         for part in pool.map(encode, owners):
-            done = _Features(
-                done.categorical | part.categorical, done.lists | part.lists, done.summaries | part.summaries
-            )
+            done.categorical.update(part.categorical)
+            done.lists.update(part.lists)
+            done.summaries.update(part.summaries)
             bar.advance(1)
     schema = stage.schema
     complete = replace(

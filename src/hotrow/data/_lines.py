@@ -74,6 +74,11 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBloc
         yield _block(rest, b"\n", 0)
 
 
+def block_lines(padded: bytes) -> list[bytes]:
+    """Return the lines of a padded block, without their ends."""
+    return padded[len(LEFT_PAD) : -len(RIGHT_PAD) - 1].split(b"\n")
+
+
 def _block(rest: bytes, lines: bytes | memoryview, consumed: int, *, cut: bool = False) -> LineBlock:
     return LineBlock(b"".join((LEFT_PAD, rest, lines, RIGHT_PAD)), consumed, cut)
 

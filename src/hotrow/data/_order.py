@@ -109,9 +109,8 @@ class Shuffled:
         done, wanted = 0, out.dense.shape[0]
         runs = []
         while done < wanted:
-            window = int(np.searchsorted(self._borders, position + done, side="right")) - 1
+            window, offset = self._window_at(position + done)
             self._load(window)
-            offset = position + done - int(self._borders[window])
             picked = self._permutation[offset : offset + wanted - done]
             here = slice(done, done + picked.size)
             for source, target in zip(fixed_columns(self._window), fixed_columns(out), strict=True):
@@ -125,14 +124,18 @@ class Shuffled:
         """Return which rows of the split those at ``position`` and after it are, (count,); reads none."""
         parts = [np.zeros(0, np.int64)]
         while count:
-            window = int(np.searchsorted(self._borders, position, side="right")) - 1
-            offset = position - int(self._borders[window])
+            window, offset = self._window_at(position)
             picked = self._permuted(window)[offset : offset + count]
             blocks = self._blocks_of(window)
             starts = self._blocks[blocks] * self._block_rows
             parts.append(self._stored.at(flat_indices(starts, self._sizes[blocks])[picked]))
             position, count = position + picked.size, count - picked.size
         return np.concatenate(parts)
+
+    def _window_at(self, position: int) -> tuple[int, int]:
+        """Return the window that a position lies in, and its place there."""
+        window = int(np.searchsorted(self._borders, position, side="right")) - 1
+        return window, position - int(self._borders[window])
 
     def _blocks_of(self, window: int) -> slice:
         return slice(window * self._window_blocks, (window + 1) * self._window_blocks)
@@ -146,9 +149,9 @@ class Shuffled:
         """Read the blocks of a window and draw the permutation of its rows."""
         if window == self._loaded:
             return
-        rows = int(self._borders[window + 1] - self._borders[window])
-        if self._window.dense.shape[0] != rows:
-            self._window = _empty_like(self._shards, rows)
+        permutation = self._permuted(window)
+        if self._window.dense.shape[0] != permutation.size:
+            self._window = _empty_like(self._shards, permutation.size)
         here = self._blocks_of(window)
         done = 0
         runs: list[tuple[EncodedList, ...]] = []
@@ -157,7 +160,7 @@ class Shuffled:
             runs += self._stored.fill(block * self._block_rows, target)
             done += size
         self._lists = tuple(join_runs(parts) for parts in zip(*runs, strict=True))
-        self._permutation = self._permuted(window)
+        self._permutation = permutation
         self._loaded = window
 
 

@@ -62,12 +62,10 @@ def keep_negatives(dataset: Dataset, share: float, *, label: str, seed: int) -> 
     kept: list[NDArray[np.int64]] = []
     first = negatives = positives = 0
     for shard in dataset.shards("train"):
-        assert shard.labels is not None
-        labels = shard.labels if shard.labels.ndim == 1 else shard.labels[:, column]
-        is_negative = labels == 0
-        is_kept = rng.random(len(labels)) < share
+        is_negative = shard.label(column) == 0
+        is_kept = rng.random(len(shard)) < share
         kept.append(np.flatnonzero(~is_negative | is_kept) + first)
-        first += len(labels)
+        first += len(shard)
         negatives += int(is_negative.sum())
         positives += int((~is_negative).sum())
     rows = np.concatenate(kept) if kept else np.zeros(0, np.int64)

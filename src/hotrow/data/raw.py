@@ -109,6 +109,11 @@ class EncodedBlock:
     def __len__(self) -> int:
         return int(self.dense.shape[0])
 
+    def label(self, column: int) -> NDArray[np.float32]:
+        """Return one of the labels, (B,), as a view; rows without labels have none."""
+        assert self.labels is not None
+        return self.labels if self.labels.ndim == 1 else self.labels[:, column]
+
     def take(self, rows: slice) -> EncodedBlock:
         """Return consecutive rows, as views."""
         return EncodedBlock(

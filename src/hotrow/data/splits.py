@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hotrow.data.dataset import SPLITS
 from hotrow.errors import ConfigError, DataError
 
 SplitMode = Literal["auto", "rows", "files"]
@@ -100,7 +101,7 @@ def require_all(sizes: Sequence[int], by: str, out: object) -> None:
     Raises:
         DataError: names the split.
     """
-    for name, size in zip(("train", "valid", "test"), sizes, strict=True):
+    for name, size in zip(SPLITS, sizes, strict=True):
         if size < 1:
             raise DataError(
                 str(out), f"{sum(sizes)} accepted rows split by {by} leave none for the {name} split"

@@ -195,7 +195,7 @@ def test_the_nearest_column_is_suggested(tmp_path: Path) -> None:
             r"line 2: all 2 rows were rejected; first: found 1 column, expected 5",
         ),
         (
-            f"{HEADER}\n{GOOD}\n".encode() * 1,
+            f"{HEADER}\n{GOOD}\n".encode(),
             "1 accepted rows split by random leave none for the valid split",
         ),
         (b"PAR1\x00\x01", "unknown column"),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -181,4 +180,4 @@ def test_how_rows_are_written_is_no_part_of_how_they_are_encoded(dataset: Datase
 
 def test_names_are_those_of_the_table(dataset: Dataset) -> None:
     assert {*dataset.schema.columns} < {*TYPES}
-    assert np.isfinite([feature.mean_length for feature in dataset.schema.lists]).all()
+    assert all(feature.mean_length > 0 for feature in dataset.schema.lists)

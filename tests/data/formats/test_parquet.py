@@ -70,7 +70,7 @@ def test_null_nan_and_empty_are_missing(tmp_path: Path) -> None:
 NUMBERS = [
     pa.array([1, 0, 3], pa.uint8()),
     pa.array([1, 0, 3], pa.float32()),
-    pa.array([1, 0, 3], pa.float16()) if hasattr(pa, "float16") else pa.array([1, 0, 3]),
+    pa.array([1, 0, 3], pa.float16()),
     pa.array([decimal.Decimal("1.0"), decimal.Decimal("0.0"), decimal.Decimal("3.0")]),
 ]
 

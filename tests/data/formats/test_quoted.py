@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotrow.data._lines import LEFT_PAD, RIGHT_PAD
-from hotrow.data.formats._quoted import block_lines, unquote
+from hotrow.data._lines import LEFT_PAD, RIGHT_PAD, block_lines
+from hotrow.data.formats._quoted import unquote
 
 LETTERS = st.characters(exclude_characters="\n\r", exclude_categories=["Cs"])
 CELLS = st.text(st.sampled_from('",\t;|a é') | LETTERS, max_size=6)

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hotrow.data.formats._column_reader import Fault, IsWrong, shortened
+from hotrow.data.formats._column_reader import Fault, shortened
 from hotrow.data.formats._described_columns import DescribedColumns
 from hotrow.data.formats._times import EXPECTED_TIME, read_datetimes
-from hotrow.data.formats._values import EXPECTED_KEY, EXPECTED_LABEL, EXPECTED_NUMBER, read_keys
+from hotrow.data.formats._values import EXPECTED_KEY, EXPECTED_LABEL, EXPECTED_NUMBER, IsWrong, read_keys
 from hotrow.data.formats.options import TimeKind
 from hotrow.data.keys import MAX_INTEGER, bytes_keys, integer_keys
 from hotrow.data.raw import MISSING_KEY, RawList
@@ -89,16 +89,14 @@ class ArrowColumns(DescribedColumns):
         column = self._column(name, pa.list_(pa.string()))
         lengths, items = _flat(column)
         keys, is_wrong = _read_keys(items, key_type)
-        expected = EXPECTED_KEY[key_type].removesuffix(" or null")
-        self._note_items(name, is_wrong | (keys == MISSING_KEY), items, lengths, expected)
+        self._note_items(name, is_wrong | (keys == MISSING_KEY), items, lengths, EXPECTED_KEY[key_type])
         return RawList(keys, np.cumsum(lengths) - lengths, lengths)
 
     def weights(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Read lists of numbers."""
         lengths, items = _flat(self._column(name, pa.list_(pa.float64())))
         values = _to_floats(items)
-        expected = EXPECTED_NUMBER.removesuffix(" or null")
-        self._note_items(name, ~np.isfinite(values), items, lengths, expected)
+        self._note_items(name, ~np.isfinite(values), items, lengths, EXPECTED_NUMBER)
         return values.astype(np.float32), lengths
 
     def times(self, name: str, kind: TimeKind) -> NDArray[np.float64]:
@@ -135,8 +133,7 @@ class ArrowColumns(DescribedColumns):
         wrong = np.flatnonzero(is_wrong)
         rows = np.searchsorted(np.cumsum(lengths), wrong, side="right").tolist()
         for at, row in zip(wrong.tolist(), rows, strict=True):
-            found = shortened(items[at].as_py())
-            self.note(row, Fault(name, "list", f"found {found} in it, expected {expected} in every place"))
+            self.note_item(row, name, items[at].as_py(), expected)
 
 
 def _to_floats(column: Any) -> NDArray[np.float64]:

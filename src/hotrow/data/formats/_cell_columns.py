@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from hotrow.data._digits import MAX_DECIMAL_DIGITS
 from hotrow.data._fields import FieldTable
+from hotrow.data._lines import RIGHT_PAD
 from hotrow.data._slices import flat_indices
 from hotrow.data.formats._cells import Cells, read_cells
-from hotrow.data.formats._column_reader import Fault, IsWrong, shortened
+from hotrow.data.formats._column_reader import Fault, shortened
 from hotrow.data.formats._described_columns import DescribedColumns
 from hotrow.data.formats._times import EXPECTED_TIME, read_datetimes
-from hotrow.data.formats._values import EXPECTED_KEY, EXPECTED_LABEL, EXPECTED_NUMBER, read_keys
+from hotrow.data.formats._values import EXPECTED_KEY, EXPECTED_LABEL, EXPECTED_NUMBER, IsWrong, read_keys
 from hotrow.data.formats.options import TimeKind
 from hotrow.data.keys import integer_keys
 from hotrow.data.raw import MISSING_KEY, RawList
@@ -71,16 +72,14 @@ class CellColumns(DescribedColumns):
         """Read lists of ids."""
         starts, ends, lengths = self._items(name)
         keys, is_wrong = self._read_keys(starts, ends, key_type)
-        expected = EXPECTED_KEY[key_type].removesuffix(" or null")
-        self._note_items(name, is_wrong | (starts == ends), starts, ends, lengths, expected)
+        self._note_items(name, is_wrong | (starts == ends), starts, ends, lengths, EXPECTED_KEY[key_type])
         return RawList(keys, np.cumsum(lengths) - lengths, lengths)
 
     def weights(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Read lists of numbers."""
         starts, ends, lengths = self._items(name)
         values, is_wrong = read_cells(self._cells, starts, ends, "number")
-        expected = EXPECTED_NUMBER.removesuffix(" or null")
-        self._note_items(name, is_wrong | (starts == ends), starts, ends, lengths, expected)
+        self._note_items(name, is_wrong | (starts == ends), starts, ends, lengths, EXPECTED_NUMBER)
         return values.astype(np.float32), lengths
 
     def times(self, name: str, kind: TimeKind) -> NDArray[np.float64]:
@@ -99,7 +98,7 @@ class CellColumns(DescribedColumns):
         """Return where a column's cells begin and end; empty cells of a column that is absent."""
         at = self._columns.get(name)
         if at is None:
-            nowhere = np.full(self.count, len(self._cells.text) - 8, dtype=np.int64)
+            nowhere = np.full(self.count, len(self._cells.text) - len(RIGHT_PAD), dtype=np.int64)
             return nowhere, nowhere
         return self._table.starts[:, at].copy(), self._table.ends[:, at].copy()
 
@@ -161,5 +160,4 @@ class CellColumns(DescribedColumns):
         rows = np.searchsorted(np.cumsum(lengths), wrong, side="right")
         found = self._texts(starts[wrong], ends[wrong])
         for row, text in zip(rows.tolist(), found, strict=True):
-            detail = f"found {shortened(text)} in it, expected {expected} in every place"
-            self.note(row, Fault(name, "list", detail))
+            self.note_item(row, name, text, expected)

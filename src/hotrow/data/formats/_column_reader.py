@@ -17,7 +17,6 @@ from hotrow.data.formats._values import read_keys
 from hotrow.data.raw import MISSING_KEY, RawBlock, RawList
 from hotrow.data.schema import DenseFeature, KeyType, ListFeature, Schema
 
-IsWrong = NDArray[np.bool_]
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -75,6 +74,12 @@ class ColumnReader(ABC):
     def note(self, row: int, fault: Fault) -> None:
         """Take down what is wrong with a row, unless something else was wrong before."""
         self.faults.setdefault(row, fault)
+
+    def note_item(self, row: int, name: str, found: object, expected: str) -> None:
+        """Take down a wrong value in a row's list, where null is wrong too."""
+        expected = expected.removesuffix(" or null")
+        detail = f"found {shortened(found)} in it, expected {expected} in every place"
+        self.note(row, Fault(name, "list", detail))
 
 
 def read_block(

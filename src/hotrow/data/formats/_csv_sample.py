@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hotrow.data._lines import line_blocks
-from hotrow.data.formats._quoted import block_lines
+from hotrow.data._lines import block_lines, line_blocks
 from hotrow.data.formats.base import Sample
+from hotrow.data.formats.options import DELIMITERS
 from hotrow.errors import DataError
 
-_DELIMITERS = (",", "\t", ";", "|")
 _LOOKED_AT = 100  # lines that must have equally many cells
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
@@ -45,6 +44,7 @@ def read_sample(source: Path, rows: int) -> Sample:
         columns={
             name: [cell or None for cell in column] for name, column in zip(names, columns, strict=True)
         },
+        typed=False,
         rows=len(cells),
         share=share,
         options=options if has_header else options | {"columns": names},
@@ -67,11 +67,11 @@ def _first_lines(source: Path, count: int) -> tuple[list[str], float]:
 
 def _delimiter(lines: Sequence[str]) -> str:
     found = {}
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         widths = [len(_cells(line, delimiter)) for line in lines]
         found[delimiter] = (min(widths) == max(widths), widths[0])
-    even = [delimiter for delimiter in _DELIMITERS if found[delimiter][0] and found[delimiter][1] > 1]
-    return max(even or _DELIMITERS, key=lambda delimiter: found[delimiter][1])
+    even = [delimiter for delimiter in DELIMITERS if found[delimiter][0] and found[delimiter][1] > 1]
+    return max(even or DELIMITERS, key=lambda delimiter: found[delimiter][1])
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

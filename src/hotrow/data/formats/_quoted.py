@@ -1,7 +1,7 @@
 """Lines of csv to lines with a TAB between cells, whatever stood between them, and without quotes.
 
-A cell in quotes ends on its line. Lines without a quote, which mostly are all, cost next to nothing; the
-others are read by Python's csv module, one by one, so that a line at fault leaves its neighbours alone.
+A cell in quotes ends on its line. A block without a quote is translated as a whole; of another one the lines
+with quotes are read by Python's csv module, one by one, so that a line at fault leaves its neighbours alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 
-from hotrow.data._lines import LEFT_PAD, RIGHT_PAD
+from hotrow.data._lines import LEFT_PAD, RIGHT_PAD, block_lines
 from hotrow.data.formats._column_reader import Fault
 
 
@@ -56,11 +56,6 @@ def unquote(padded: bytes, delimiter: str, *, quotes: bool) -> Unquoted:
             is_plain = lines[at].count(b"\t") == len(cells) - 1
             marked_lines[at] = lines[at] if is_plain else _joined([cell.replace("\t", " ") for cell in cells])
     return Unquoted(_padded(marked_lines), _padded(lines), faults)
-
-
-def block_lines(padded: bytes) -> list[bytes]:
-    """Return the lines of a padded block, without their ends."""
-    return padded[len(LEFT_PAD) : -len(RIGHT_PAD) - 1].split(b"\n")
 
 
 def _joined(cells: list[str]) -> bytes:

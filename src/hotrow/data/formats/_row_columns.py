@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from hotrow.data._slices import flat_indices
 from hotrow.data.columnar import column_of, unknown_columns
-from hotrow.data.formats._column_reader import ColumnReader, Fault, IsWrong, read_block, shortened
+from hotrow.data.formats._column_reader import ColumnReader, Fault, read_block, shortened
 from hotrow.data.formats._values import (
     EXPECTED_KEY,
     EXPECTED_LABEL,
     EXPECTED_NUMBER,
+    IsWrong,
     read_keys,
     read_labels,
     read_numbers,
@@ -107,7 +108,7 @@ class MappingColumns(ColumnReader):
         flat = [item for each in lists for item in each]
         keys, is_wrong = read_keys(flat, key_type)
         is_wrong |= np.fromiter((item is None or item == "" for item in flat), np.bool_, len(flat))
-        self._note_items(name, lists, list_of, is_wrong, EXPECTED_KEY[key_type].removesuffix(" or null"))
+        self._note_items(name, lists, list_of, is_wrong, EXPECTED_KEY[key_type])
         starts = np.cumsum(lengths) - lengths
         return RawList(keys, starts[list_of], lengths[list_of])
 
@@ -116,7 +117,7 @@ class MappingColumns(ColumnReader):
         lists, list_of = self._lists(name)
         flat = [item for each in lists for item in each]
         values, _ = read_numbers(flat)
-        self._note_items(name, lists, list_of, np.isnan(values), EXPECTED_NUMBER.removesuffix(" or null"))
+        self._note_items(name, lists, list_of, np.isnan(values), EXPECTED_NUMBER)
         sizes = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
         lengths = sizes[list_of]
         starts = (np.cumsum(sizes) - sizes)[list_of]
@@ -152,9 +153,8 @@ class MappingColumns(ColumnReader):
         wrong = np.flatnonzero(is_wrong)
         for at in wrong[np.unique(owner[wrong], return_index=True)[1]].tolist():
             item = lists[owner[at]][at - firsts[owner[at]]]
-            detail = f"found {shortened(item)} in it, expected {expected} in every place"
             for row in np.flatnonzero(list_of == owner[at]).tolist():
-                self.note(row, Fault(name, "list", detail))
+                self.note_item(row, name, item, expected)
 
     def _note_all(
         self, name: str, reason: str, values: Sequence[object], is_wrong: IsWrong, expected: str

@@ -13,7 +13,7 @@ from hotrow.data.keys import MAX_INTEGER, MIN_INTEGER, integer_keys, text_keys
 from hotrow.data.raw import MISSING_KEY
 from hotrow.data.schema import KeyType
 
-Wrong = NDArray[np.bool_]
+IsWrong = NDArray[np.bool_]
 
 EXPECTED_NUMBER = "a finite number or null"
 EXPECTED_LABEL = "0 or 1"
@@ -27,7 +27,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _HEX = re.compile(r"[0-9a-fA-F]{1,8}")
 
 
-def read_numbers(values: Sequence[object]) -> tuple[NDArray[np.float64], Wrong]:
+def read_numbers(values: Sequence[object]) -> tuple[NDArray[np.float64], IsWrong]:
     """Read numbers; None is NaN.
 
     Returns:
@@ -38,13 +38,13 @@ def read_numbers(values: Sequence[object]) -> tuple[NDArray[np.float64], Wrong]:
     return found, np.isnan(found) & ~is_absent
 
 
-def read_labels(values: Sequence[object]) -> tuple[NDArray[np.float32], Wrong]:
+def read_labels(values: Sequence[object]) -> tuple[NDArray[np.float32], IsWrong]:
     """Read labels; what is neither 0 nor 1 is wrong."""
     found = np.array([_number(value) for value in values], dtype=np.float64)
     return found.astype(np.float32), (found != 0) & (found != 1)
 
 
-def read_keys(values: Sequence[object], key_type: KeyType) -> tuple[NDArray[np.uint64], Wrong]:
+def read_keys(values: Sequence[object], key_type: KeyType) -> tuple[NDArray[np.uint64], IsWrong]:
     """Read ids; None and empty text are ``MISSING_KEY``.
 
     A whole number may be given by its digits, and text that is one as a number.

@@ -119,14 +119,15 @@ class Sample:
     """The first rows of a file.
 
     Attributes:
-        columns: of each column its values, in the file's order: text, None where a cell is empty, of csv;
-            Python's values of parquet.
+        columns: of each column its values, in the file's order; None where missing.
+        typed: whether values have their types; otherwise all are text.
         rows: how many there are.
         share: of the file that they take, about.
         options: what of ``[csv]`` in a schema file must be said to read the file: a table's fields.
     """
 
     columns: Mapping[str, Sequence[Any]]
+    typed: bool
     rows: int
     share: float
     options: Mapping[str, Any]

@@ -10,21 +10,20 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from hotrow.data._fields import FieldTable, find_fields
-from hotrow.data._lines import BLOCK_BYTES, LineBlock, line_blocks
+from hotrow.data._lines import BLOCK_BYTES, LineBlock, block_lines, line_blocks
 from hotrow.data.formats._cell_columns import CellColumns
 from hotrow.data.formats._column_reader import Fault
 from hotrow.data.formats._csv_sample import read_sample
 from hotrow.data.formats._described import DescribedLog
 from hotrow.data.formats._faults import rejected_lines, rejections_of
-from hotrow.data.formats._quoted import block_lines, unquote
+from hotrow.data.formats._quoted import unquote
 from hotrow.data.formats.base import Chunk, DescribedFormat, ParsedBlock, Sample
 from hotrow.data.formats.description import Description
-from hotrow.data.formats.options import Delimiter
+from hotrow.data.formats.options import DELIMITERS, Delimiter
 from hotrow.data.schema import Schema
 from hotrow.errors import DataError
 
@@ -145,8 +144,7 @@ class CsvLog(DescribedLog):
 
     def _cells(self, text: str) -> tuple[str, list[str]]:
         """Return what stands between the cells of the first line, and the cells."""
-        known = [delimiter for delimiter in get_args(Delimiter) if delimiter != "auto"]
-        candidates = known if self.delimiter == "auto" else [self.delimiter]
+        candidates = DELIMITERS if self.delimiter == "auto" else (self.delimiter,)
         split = {delimiter: self._split(text, delimiter) for delimiter in candidates}
         best = max(candidates, key=lambda delimiter: self._fit(split[delimiter]))
         return best, split[best]

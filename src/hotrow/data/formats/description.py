@@ -199,7 +199,7 @@ class Description:
         return {name: key for key, name in extra.items() if name} | found
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return what the file says as plain JSON types, what it leaves out included."""
+        """Return what the file says as plain JSON types; defaults may be there or left out."""
         return to_mapping(
             {part.name: getattr(self, part.name) for part in fields(self) if part.name != "path"}
         )
@@ -207,7 +207,7 @@ class Description:
     def key_type(self, column: str) -> KeyType:
         """Return how the values of a column become keys; as text where it is no feature."""
         options = self.features.get(column)
-        return options.keys if options is not None and options.kind == "categorical" else "text"
+        return options.key_type_or_text if options is not None and options.kind == "categorical" else "text"
 
     def _of(self, *kinds: Kind) -> Iterator[tuple[str, FeatureOptions]]:
         return ((name, options) for name, options in self.features.items() if options.kind in kinds)
@@ -237,7 +237,7 @@ class Description:
         return {
             "rows": options.hash_rows or RESERVED_IDS,
             "encoding": "hash" if hashed else "vocabulary",
-            "key_type": options.keys,
+            "key_type": options.key_type_or_text,
             "min_count": 1 if hashed else options.min_count or self.min_count,
         }
 

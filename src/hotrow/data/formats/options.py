@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from hotrow.config import did_you_mean
+from hotrow.data.dataset import SPLITS
 from hotrow.data.formats._values import EXPECTED_KEY, read_keys
 from hotrow.data.schema import RESERVED_IDS, KeyType, Transform
 from hotrow.errors import ConfigError
@@ -15,6 +16,7 @@ from hotrow.types import Pooling
 
 Kind = Literal["dense", "categorical", "bag", "sequence"]
 Delimiter = Literal["auto", ",", "\t", ";", "|"]
+DELIMITERS = (",", "\t", ";", "|")
 TimeKind = Literal["number", "datetime"]
 SplitBy = Literal["random", "time", "group", "column", "rows", "files"]
 
@@ -26,7 +28,6 @@ _OPTIONS: Mapping[Kind, tuple[str, ...]] = {
     "bag": (*_LIST, "weights"),
     "sequence": _LIST,
 }
-_SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +66,19 @@ class FeatureOptions:
     def __post_init__(self) -> None:
         allowed = _OPTIONS[self.kind]
         refused = _VOCABULARY if self.of else ("min_count", "max_rows") if self.hash_rows is not None else ()
-        for name in dict.fromkeys((*_OPTIONS["dense"], *_OPTIONS["categorical"], *_OPTIONS["bag"])):
+        for name in dict.fromkeys(name for names in _OPTIONS.values() for name in names):
             value = getattr(self, name)
             if value is None:
                 continue
             if name not in allowed:
                 raise ConfigError(name, value, f"no such option of a {self.kind} feature")
             if name in refused:
-                owner = f"nothing: {self.of} says it" if self.of else "nothing beside hash_rows"
-                raise ConfigError(name, value, owner)
-        for name, least in (("min_count", 1), ("max_length", 1)):
+                expected = f"nothing: {self.of} says it" if self.of else "nothing beside hash_rows"
+                raise ConfigError(name, value, expected)
+        for name in ("min_count", "max_length"):
             value = getattr(self, name)
-            if value is not None and not least <= value < 2**31:
-                raise ConfigError(name, value, f"{least} to {2**31 - 1}")
+            if value is not None and not 1 <= value < 2**31:
+                raise ConfigError(name, value, f"1 to {2**31 - 1}")
         for name in ("hash_rows", "max_rows"):
             value = getattr(self, name)
             if value is not None and not RESERVED_IDS < value < 2**31:
@@ -91,11 +92,12 @@ class FeatureOptions:
         if self.kind == "dense":
             if isinstance(self.default, str) or not math.isfinite(self.default):
                 raise ConfigError("default", self.default, "a finite number")
-        elif read_keys([self.default], self.keys)[1][0] or self.default == "":
-            raise ConfigError("default", self.default, EXPECTED_KEY[self.keys].removesuffix(" or null"))
+        elif read_keys([self.default], self.key_type_or_text)[1][0] or self.default == "":
+            expected = EXPECTED_KEY[self.key_type_or_text].removesuffix(" or null")
+            raise ConfigError("default", self.default, expected)
 
     @property
-    def keys(self) -> KeyType:
+    def key_type_or_text(self) -> KeyType:
         """How its raw values become keys: as text unless it says otherwise."""
         return self.key_type or "text"
 
@@ -169,8 +171,8 @@ class SplitOptions:
         if self.values and self.by != "column":
             raise ConfigError("split.values", dict(self.values), f"none where rows are split by {self.by}")
         for name in self.values:
-            if name not in _SPLITS:
-                expected = f"train, valid and test{did_you_mean(name, _SPLITS)}"
+            if name not in SPLITS:
+                expected = f"train, valid and test{did_you_mean(name, SPLITS)}"
                 raise ConfigError(f"split.values.{name}", self.values[name], expected)
         every = [value for values in self.split_values.values() for value in values]
         for value in every:
@@ -180,7 +182,7 @@ class SplitOptions:
     @property
     def split_values(self) -> dict[str, tuple[str, ...]]:
         """Return the values that stand for each split, in the order of the splits."""
-        return {name: tuple(map(str, self.values.get(name, (name,)))) for name in _SPLITS}
+        return {name: tuple(map(str, self.values.get(name, (name,)))) for name in SPLITS}
 
 
 def _check_separator(separator: str | None) -> None:

@@ -32,7 +32,7 @@ BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 16  # of each column: without it whole columns of a row group are read at once
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
-Test = Callable[[Any], bool]
+TypeTest = Callable[[Any], bool]
 
 
 class Parquet(DescribedFormat):
@@ -57,6 +57,7 @@ class Parquet(DescribedFormat):
                 raise DataError(source, "no rows in it, expected at least one")
             return Sample(
                 columns={name: table.column(at).to_pylist() for at, name in enumerate(table.column_names)},
+                typed=True,
                 rows=table.num_rows,
                 share=table.num_rows / file.metadata.num_rows,
                 options={},
@@ -104,11 +105,11 @@ class ParquetLog(DescribedLog):
         return ParsedBlock(block, rejected, batch.num_rows, order=order)
 
     @cached_property
-    def _tests(self) -> Mapping[str, tuple[Test, str]]:
+    def _tests(self) -> Mapping[str, tuple[TypeTest, str]]:
         """Of each column that is read whether it can have a type, and which it can have."""
         schema, description = self.schema, self.description
         number, id_ = (is_number, "numbers"), (is_id, "text or whole numbers")
-        found: dict[str, tuple[Test, str]] = {}
+        found: dict[str, tuple[TypeTest, str]] = {}
         if description is not None:
             found |= {name: id_ for name in (description.group, description.split_column) if name}
             if description.time is not None:
@@ -122,7 +123,9 @@ class ParquetLog(DescribedLog):
 
     def _check_types(self, source: Path, arrow_schema: Any) -> None:
         for field in arrow_schema:
-            test, expected = self._tests.get(field.name, (_any, ""))
+            if field.name not in self._tests:
+                continue
+            test, expected = self._tests[field.name]
             if not test(field.type):
                 raise DataError(source, f"found {field.type}, expected {expected}", column=field.name)
 
@@ -136,7 +139,7 @@ def _opened(source: Path) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise MissingFileError(source, "a Parquet file") from error
     except (OSError, pa.ArrowException) as error:
-        raise DataError(source, f"is no readable Parquet file ({_flat(error)})") from error
+        raise DataError(source, f"is no readable Parquet file ({_one_line(error)})") from error
     with file:
         yield file
 
@@ -148,7 +151,7 @@ def _batches(source: Path, file: Any, columns: list[str], rows: int) -> Iterator
         try:
             batch = next(batches, None)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(source, f"cannot be read after row {done} ({_flat(error)})") from error
+            raise DataError(source, f"cannot be read after row {done} ({_one_line(error)})") from error
         if batch is None:
             return
         done += batch.num_rows
@@ -161,13 +164,9 @@ def _row(batch: Any, at: int) -> bytes:
     return _ENCODER.encode({name: column[at].as_py() for name, column in cells})
 
 
-def _is_list_of(test: Test) -> Test:
+def _is_list_of(test: TypeTest) -> TypeTest:
     return lambda kind: is_list(kind) and (pa.types.is_null(kind) or test(kind.value_type))
 
 
-def _any(_: Any) -> bool:
-    return True
-
-
-def _flat(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, LineBlock, line_blocks
+from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, LineBlock, block_lines, line_blocks
 from hotrow.data.formats._column_reader import Fault
 from hotrow.data.formats._faults import rejected_lines
-from hotrow.data.formats._quoted import block_lines
 from hotrow.data.formats._row_columns import read_rows, require_rows
 from hotrow.data.formats._row_lines import Table, parse_lines
 from hotrow.data.formats.base import Chunk, ParsedBlock, RowReader

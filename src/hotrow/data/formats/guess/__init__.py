@@ -20,7 +20,7 @@ __all__ = ["GUESSED_ROWS", "GuessReport", "guess_schema"]
 
 GUESSED_ROWS = 10_000
 _MANY_ROWS = 100_000  # from which on rare ids are left out, as of logs
-_MIN_COUNTS = (2, 10)
+_MIN_COUNT, _MIN_COUNT_OF_MANY = 2, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +65,13 @@ def guess_schema(
     if out.exists() and not overwrite:
         raise OutputExistsError(out, "choose another file or pass --overwrite")
     sample = found.sample(sources[0], GUESSED_ROWS)
-    typed = format_name != "csv"
-    facts = [facts_of(name, values, typed=typed) for name, values in sample.columns.items()]
+    facts = [facts_of(name, values, typed=sample.typed) for name, values in sample.columns.items()]
     roles = guess_roles(facts)
-    many = sample.rows / max(sample.share, 1e-9) >= _MANY_ROWS
+    is_large = sample.rows / max(sample.share, 1e-9) >= _MANY_ROWS
     text = schema_text(
         roles,
         sample,
-        min_count=_MIN_COUNTS[many],
+        min_count=_MIN_COUNT_OF_MANY if is_large else _MIN_COUNT,
         made_from=f"hotrow prepare {format_name} {sources[0].name} --guess",
     )
     with atomic_file(out) as partial:

@@ -59,17 +59,15 @@ def facts_of(name: str, values: Sequence[Any], *, typed: bool) -> Facts:
     Args:
         name: of the column.
         values: None where missing.
-        typed: whether values have their types; those of csv are all text.
+        typed: whether values have their types; otherwise all are text.
     """
     present = [value for value in values if value is not None and value != "" and value == value]
     looks = _looks(present, typed=typed)
     separator = _separator(present) if looks == "text" and not typed else None
     items: Looks = "nothing"
     if separator is not None:
-        looks, items = (
-            "list",
-            _looks([item for cell in present for item in cell.split(separator)], typed=False),
-        )
+        looks = "list"
+        items = _looks([item for cell in present for item in cell.split(separator)], typed=False)
     elif looks == "list":
         items = _looks([item for each in present for item in each if item is not None], typed=True)
     counts = Counter(map(repr, present))

@@ -32,8 +32,8 @@ _HISTORY = re.compile(r"hist|seq|past|prev|recent|last|viewed|clicked|bought")
 _AFFIXES = re.compile(
     r"^(?:hist|history|past|prev|previous|recent|last|seq)_|_(?:hist|history|seq|sequence|list)$|s$"
 )
-_FEW, _EACH = 32, 10
-_LARGE = 10**9
+_FEW, _EACH = 32, 10  # so many different whole numbers are ids if each occurs so often on average
+_LARGE = 10**9  # whole numbers that reach it are ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,7 @@ def _group(facts: Sequence[Facts]) -> str:
     """Return the column of queries, or else of users, in which values occur again."""
     known = (*QUERIES, *USERS)
     found = [each.name for each in facts if _plain(each.name) in known and each.different < each.present]
-    usable = [name for name in found if name]
-    return min(usable, key=lambda name: _rank(name, known), default="")
+    return min(found, key=lambda name: _rank(name, known), default="")
 
 
 def _is_time(facts: Facts) -> bool:
