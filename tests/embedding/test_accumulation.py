@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import get_args
 
@@ -156,9 +158,6 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_no_lookup_is_kept_alive() -> None:
-    import gc
-    import weakref
-
     tables = make(features=FEATURES[:1])
     gc.collect()
     gc.disable()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
+from hotrow.data.schema import CategoricalFeature, DenseFeature, ListFeature, Schema
 from hotrow.embedding import EmbeddingTables, TableConfig, TableOptimizerConfig
 from hotrow.models import ModelConfig, RankingModel
 from hotrow.types import Batch
@@ -29,6 +29,14 @@ def user_schema() -> Schema:
         ),
         group="user",
     )
+
+
+def history_schema(items: int = 40) -> Schema:
+    """Return that schema with each user's history of items, whose table has ``items`` rows."""
+    schema = user_schema()
+    item = replace(schema.categorical[0], rows=items)
+    history = ListFeature(name="history", kind="sequence", rows=items, of="item", key_type=item.key_type)
+    return replace(schema, categorical=(item, *schema.categorical[1:]), lists=(history,))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,25 @@ class PressAfterValidation(Listener):
             signal.raise_signal(signal.SIGINT)
 
 
+class StopAt(Listener):
+    """Raises after a number of steps.
+
+    Args:
+        steps: counted from where training begins.
+        error: what is raised.
+    """
+
+    def __init__(self, steps: int, error: BaseException) -> None:
+        self.left = steps
+        self.error = error
+
+    def on_step(self, samples: int) -> None:
+        """Count down."""
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+
+
 def rewrite_shard(data: Dataset, split: str, number: int, block: EncodedBlock) -> None:
     """Write other rows of a shard; ``block`` may be mapped from its file."""
     files = json.loads((data.path / "schema.json").read_text())["splits"][split]["shards"]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
-from tests.train.heads import user_schema
+from tests.train.heads import history_schema
 from tests.train.runs import PressAt, metrics_lines
 
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
-from hotrow.data.schema import ListFeature
 from hotrow.interrupt import Interrupt
 from hotrow.kernels.embedding_bag import OptimizerKind
 from hotrow.train import Listener, Recipe, change, make_recipe, train_model
@@ -67,10 +65,7 @@ def test_whatever_the_networks_optimizer(dataset: Dataset, recipe: Recipe, kind:
 
 @pytest.mark.parametrize("preset", ["dcnv2-small", "esmm-small", "wide-deep-small", "deepfm-small"])
 def test_whatever_the_model(tmp_path: Path, write_dataset: WriteDataset, preset: str) -> None:
-    schema = user_schema()
-    item = schema.categorical[0]
-    history = ListFeature(name="history", kind="sequence", rows=item.rows, of="item", key_type=item.key_type)
-    data = Dataset.open(write_dataset(tmp_path / "users", schema=replace(schema, lists=(history,))))
+    data = Dataset.open(write_dataset(tmp_path / "users", schema=history_schema()))
     settings = {"batch_size": "64", "dense.kind": "sgd", "label_weights.positive": "2,3"}
     recipe = make_recipe(preset, data.schema.inputs())
     if len(recipe.model.tasks) == 1:
@@ -80,10 +75,7 @@ def test_whatever_the_model(tmp_path: Path, write_dataset: WriteDataset, preset:
 
 def test_models_of_histories_train_in_pieces_too(tmp_path: Path, write_dataset: WriteDataset) -> None:
     """Their rows look at each other (Dice, DIEN's negatives), so they learn something else."""
-    schema = user_schema()
-    item = schema.categorical[0]
-    history = ListFeature(name="history", kind="sequence", rows=item.rows, of="item", key_type=item.key_type)
-    data = Dataset.open(write_dataset(tmp_path / "users", schema=replace(schema, lists=(history,))))
+    data = Dataset.open(write_dataset(tmp_path / "users", schema=history_schema()))
     for preset in ("din-small", "dien-small"):
         recipe = make_recipe(preset, data.schema.inputs(), settings={"batch_size": "64", "accumulate": "3"})
         assert train_model(data, recipe, tmp_path / preset).steps == 13

@@ -20,7 +20,7 @@ from tests.train.runs import rewrite_shard
 
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
-from hotrow.errors import DivergedError
+from hotrow.errors import DivergedError, NonFiniteGradientError
 from hotrow.interrupt import Interrupt
 from hotrow.train import Listener, Recipe, change, make_recipe, train_model
 from hotrow.train.diverged import keep_batch
@@ -93,8 +93,6 @@ def test_weights_that_were_spoilt_before_are_told(dataset: Dataset, recipe: Reci
 def test_a_gradient_that_tables_refuse_keeps_its_batch_too(
     tmp_path: Path, dataset: Dataset, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hotrow.errors import NonFiniteGradientError
-
     def refuse(*_: object) -> None:
         raise NonFiniteGradientError("C1", "C1")
 
@@ -131,14 +129,15 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path, write_dataset: WriteDataset
 
 
 def test_a_hopeless_validation_ends_training(dataset: Dataset, recipe: Recipe) -> None:
-    learner = build_learner(change(recipe, {"dense.lr": "0", "tables.lr": "0"}))
+    recipe = change(recipe, {"dense.lr": "0", "tables.lr": "0"})
+    learner = build_learner(recipe)
     with torch.no_grad():
         for _, parameter in learner.model.dense_parameters():
             parameter.mul_(40)
     saved: list[int] = []
     trainer = Trainer(
         learner,
-        change(recipe, {"dense.lr": "0", "tables.lr": "0"}).train,
+        recipe.train,
         training=Loader(dataset, "train", LoaderConfig(batch_size=64)),
         validation=Loader(dataset, "valid"),
         save=lambda: saved.append(1),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.train.runs import metrics_lines
+from tests.train.runs import StopAt, metrics_lines
 
 from hotrow.artifact import load_artifact
 from hotrow.data.dataset import Dataset
@@ -21,7 +21,7 @@ from hotrow.errors import (
     OutputExistsError,
     StorageError,
 )
-from hotrow.train import Listener, Recipe, RunFolder, TrainReport, _tensors, change, evaluate, train_model
+from hotrow.train import Recipe, RunFolder, TrainReport, _tensors, change, evaluate, train_model
 from hotrow.train import checkpoint as checkpoint_module
 
 WriteDataset = Callable[..., Path]
@@ -88,26 +88,13 @@ def test_the_same_seed_gives_the_same_bits(
     assert _model(tmp_path / "a") != _model(tmp_path / "c")
 
 
-class _StopAt(Listener):
-    """Raises after a number of steps."""
-
-    def __init__(self, steps: int, error: BaseException) -> None:
-        self.left = steps
-        self.error = error
-
-    def on_step(self, samples: int) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise self.error
-
-
 @pytest.mark.parametrize("steps", [1, 5, 6, 14, 26])
 def test_a_stopped_run_resumes_to_the_same_bits(
     tmp_path: Path, dataset: Dataset, recipe: Recipe, steps: int
 ) -> None:
     train_model(dataset, recipe, tmp_path / "whole")
     with pytest.raises(RuntimeError, match="stop"):
-        train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(steps, RuntimeError("stop")))
+        train_model(dataset, recipe, tmp_path / "run", listener=StopAt(steps, RuntimeError("stop")))
     train_model(dataset, recipe, tmp_path / "run", resume=True)
     assert _model(tmp_path / "run") == _model(tmp_path / "whole")
     assert metrics_lines(tmp_path / "run") == metrics_lines(tmp_path / "whole")
@@ -124,7 +111,7 @@ def test_every_optimizer_goes_on_where_it_was(
     recipe = change(recipe, settings)
     train_model(dataset, recipe, tmp_path / "whole")
     with pytest.raises(RuntimeError, match="stop"):
-        train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(14, RuntimeError("stop")))
+        train_model(dataset, recipe, tmp_path / "run", listener=StopAt(14, RuntimeError("stop")))
     train_model(dataset, recipe, tmp_path / "run", resume=True)
     assert _model(tmp_path / "run") == _model(tmp_path / "whole")
 
@@ -135,7 +122,7 @@ def test_a_resume_that_skips_a_broken_checkpoint_is_exact_too(
     train_model(dataset, recipe, tmp_path / "whole")
     run = tmp_path / "run"
     with pytest.raises(RuntimeError):
-        train_model(dataset, recipe, run, listener=_StopAt(20, RuntimeError("stop")))
+        train_model(dataset, recipe, run, listener=StopAt(20, RuntimeError("stop")))
     newest = max((run / "checkpoints").iterdir())
     (newest / "tables.safetensors").write_bytes(b"cut")
     train_model(dataset, recipe, run, resume=True)
@@ -149,7 +136,7 @@ def test_resuming_only_broken_checkpoints_is_refused(
     tmp_path: Path, dataset: Dataset, recipe: Recipe
 ) -> None:
     with pytest.raises(RuntimeError):
-        train_model(dataset, recipe, tmp_path / "run", listener=_StopAt(14, RuntimeError("stop")))
+        train_model(dataset, recipe, tmp_path / "run", listener=StopAt(14, RuntimeError("stop")))
     for checkpoint in (tmp_path / "run" / "checkpoints").iterdir():
         (checkpoint / "state.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"state\.json"):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.train.heads import LABELS, user_schema
+from tests.train.heads import LABELS, history_schema
 from tests.train.runs import PressAt, metrics_lines
 
 from hotrow.data.dataset import Dataset
-from hotrow.data.schema import ListFeature
 from hotrow.train import RunFolder, make_recipe, train_model
 
 WriteDataset = Callable[..., Path]
@@ -28,10 +26,7 @@ PRESETS = ("din-small", "dien-small", "esmm-small", "mt-wide-deep-small")
 
 @pytest.fixture
 def histories(tmp_path: Path, write_dataset: WriteDataset) -> Dataset:
-    schema = user_schema()
-    item = schema.categorical[0]
-    history = ListFeature(name="history", kind="sequence", rows=item.rows, of="item", key_type=item.key_type)
-    return Dataset.open(write_dataset(tmp_path / "data", schema=replace(schema, lists=(history,))))
+    return Dataset.open(write_dataset(tmp_path / "data", schema=history_schema()))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -138,13 +138,13 @@ def _text(report: TrainReport) -> str:
         rows["odds corrected by"] = ", ".join(f"{odds:.6g}" for odds in report.corrected_odds)
     for split, metrics in (("validation", report.validation), ("test", report.test)):
         if metrics is not None:
-            rows |= {f"{split} AUC": _area(metrics), f"{split} NE": metrics.ne}
+            rows |= {f"{split} AUC": _auc(metrics), f"{split} NE": metrics.ne}
             if metrics.ranking is not None:
                 rows |= {f"{split} group AUC": metrics.ranking["gauc"]}
     return table(report.run, rows)
 
 
-def _area(metrics: Metrics) -> float | str:
+def _auc(metrics: Metrics) -> float | str:
     if metrics.auc is not None:
         return metrics.auc
     return f"undefined: {metrics.positives:,} of {metrics.rows:,} rows are positive"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hotrow.embedding.lookup import sequence_sizes
 from hotrow.kernels.embedding_bag import Bags, Embedded, Layout
 
 
@@ -74,18 +75,10 @@ class Accumulation:
         if not self._layout.sequence_features:
             return grads[0].sequences
         pieces = [
-            grad.sequences.split(self._sizes(each))  # type: ignore[no-untyped-call]
+            grad.sequences.split(sequence_sizes(self._layout, each))  # type: ignore[no-untyped-call]
             for each, grad in zip(bags, grads, strict=True)
         ]
         return torch.cat([piece for of_feature in zip(*pieces, strict=True) for piece in of_feature])
-
-    def _sizes(self, bags: Bags) -> list[int]:
-        """Return the numbers of each feature's sequences in a result."""
-        layout = self._layout
-        widths = (layout.tables[layout.features[index].table].width for index in layout.sequence_features)
-        return [
-            bags.count(index) * width for index, width in zip(layout.sequence_features, widths, strict=True)
-        ]
 
 
 def _keeping_gradient(result: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ KeepBatch = Callable[[int, Batch, NDArray[np.int64], Tensor], str]
 
 _ADVICE = "lower tables.lr and dense.lr, or set dense.clip_norm"
 
-HOPELESS = 10.0
+_HOPELESS_LOG_LOSS = 10.0
 """Nats of log loss on validation rows above which training stops: logits are wrong by 10 on average, which is
 no property of data, but of rates that are far too high."""
 
@@ -278,7 +278,7 @@ class Trainer:
             )
         except DivergedError as error:
             raise DivergedError(f"step {self.learner.progress.step}: validation: {error}") from error
-        if metrics.log_loss is not None and metrics.log_loss > HOPELESS:
+        if metrics.log_loss is not None and metrics.log_loss > _HOPELESS_LOG_LOSS:
             raise DivergedError(
                 f"step {self.learner.progress.step}: validation: the log loss is {metrics.log_loss:.4g}, "
                 f"that of a model that knows nothing {math.log(2):.2g}; {_ADVICE}"

@@ -22,20 +22,20 @@ class TaskLoss:
     Args:
         tasks: names of the K tasks.
         weights: of the tasks' losses; empty for all 1.
-        labels: what an example counts by its label.
+        label_weights: what an example counts by its label.
 
     Raises:
         ConfigError: there are more or fewer weights than tasks.
     """
 
     def __init__(
-        self, tasks: Sequence[str], weights: Sequence[float], labels: LabelWeights | None = None
+        self, tasks: Sequence[str], weights: Sequence[float], label_weights: LabelWeights | None = None
     ) -> None:
-        labels = labels or LabelWeights()
+        label_weights = label_weights or LabelWeights()
         self._tasks = tuple(tasks)
         self._weights = self._of_each("task_weights", weights)
-        positive = self._of_each("label_weights.positive", labels.positive)
-        negative = self._of_each("label_weights.negative", labels.negative)
+        positive = self._of_each("label_weights.positive", label_weights.positive)
+        negative = self._of_each("label_weights.negative", label_weights.negative)
         self._by_label: tuple[Tensor, Tensor] | None = None
         if positive is not None or negative is not None:
             ones = torch.ones(len(tasks))

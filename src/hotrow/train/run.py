@@ -53,8 +53,9 @@ def train_model(
 ) -> TrainReport:
     """Train a model and export it to ``out/model``.
 
-    The global random generators of torch, numpy and Python are seeded. Ctrl-C and SIGTERM, where Python
-    itself handles them, wait for the current step and write a checkpoint first.
+    The global random generators of torch, numpy and Python are seeded. Ctrl-C and SIGTERM, in the
+    main thread and where the program has no handler of its own, wait for the current step and write a
+    checkpoint first.
 
     Args:
         dataset: the prepared data set.

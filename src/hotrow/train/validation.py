@@ -46,10 +46,8 @@ def require_classes(config: ValidationConfig, dataset: Dataset, label: str) -> N
     """
     column, left, found = dataset.schema.labels.index(label), config.max_rows or sys.maxsize, set[float]()
     for shard in dataset.shards("valid"):
-        assert shard.labels is not None
-        labels = shard.labels if shard.labels.ndim == 1 else shard.labels[:, column]
-        found |= set(np.unique(labels[:left]).tolist())
-        left -= min(left, len(labels))
+        found |= set(np.unique(shard.label(column)[:left]).tolist())
+        left -= min(left, len(shard))
     if len(found) != 1:
         return
     reason = f"{label} is {found.pop():g} in every row of split valid that validation looks at"

@@ -28,7 +28,6 @@ from hotrow.kernels.id_index import IdIndex
 from hotrow.models.base import LINEAR
 from hotrow.train._tensors import read_tensor, read_tensors
 from hotrow.train.checkpoint import CHECKSUMS, EMBEDDINGS, load_networks, verify_checkpoint
-from hotrow.train.config import CheckpointConfig
 from hotrow.train.loop import Learner
 from hotrow.train.optimizers import load_optimizer_tensors
 from hotrow.train.origin import IdCounts, Origin
@@ -36,7 +35,7 @@ from hotrow.train.recipe import Recipe
 from hotrow.train.run_folder import RunFolder, first_difference
 from hotrow.train.store import CheckpointStore
 
-_LEARNT = ("encoding", "key_type", "kind", "of", "weighted", "pooling", "transform", "missing")
+_MEANING = ("encoding", "key_type", "kind", "of", "weighted", "pooling", "transform", "missing")
 """What features must have in common for weights to mean the same; neither ids, nor how they were counted."""
 
 
@@ -106,11 +105,10 @@ class WarmStart:
     """
 
     def __init__(self, source: Path, recipe: Recipe, dataset: Dataset) -> None:
-        old, schema = RunFolder(source).read_recipe(), _schema_of(source)
-        _require_same_features(schema, dataset, source)
         _require_same_sizes(grown_recipe(source, dataset), recipe, source)
-        step = RunFolder(source).read_report().best_step
-        self._checkpoint = CheckpointStore(RunFolder(source).checkpoints, CheckpointConfig()).path(step)
+        folder, schema = RunFolder(source), _schema_of(source)
+        old, step = folder.read_recipe(), folder.read_report().best_step
+        self._checkpoint = CheckpointStore(folder.checkpoints, old.train.checkpoints).path(step)
         if not self._checkpoint.is_dir():
             raise MissingFileError(self._checkpoint, f"the checkpoint of what {source} exported")
         verify_checkpoint(self._checkpoint)
@@ -161,7 +159,6 @@ class WarmStart:
 
 def _schema_of(source: Path) -> Schema:
     folder = RunFolder(source)
-    folder.read_config()
     if not folder.is_finished:
         raise UserError(f"{source}: not finished; go on with it (--resume) before another run starts from it")
     return Schema.from_mapping(read_manifest(folder.model).schema, where=f"{folder.model / MANIFEST}: schema")
@@ -169,18 +166,17 @@ def _schema_of(source: Path) -> Schema:
 
 def _require_same_features(schema: Schema, dataset: Dataset, source: Path) -> None:
     """Check that features and what they mean are the same; ids and their numbers may differ."""
-    there, here = f"{source}", f"{dataset.path / SCHEMA_FILE}"
+    here = dataset.path / SCHEMA_FILE
     if schema.columns != dataset.schema.columns:
-        names = ", ".join(schema.columns)
-        raise SchemaMismatchError(
-            f"{here}: features {', '.join(dataset.schema.columns)}, {there} has {names}"
-        )
-    mine, theirs = _features(dataset.schema), _features(schema)
-    for new, old in zip(mine, theirs, strict=True):
-        for field in _LEARNT:
+        mine, theirs = ", ".join(dataset.schema.columns), ", ".join(schema.columns)
+        raise SchemaMismatchError(f"{here}: features {mine}, {source} has {theirs}")
+    for new, old in zip(_features(dataset.schema), _features(schema), strict=True):
+        for field in _MEANING:
             is_, was = getattr(new, field, None), getattr(old, field, None)
-            if type(new) is not type(old) or is_ != was:
-                raise SchemaMismatchError(f"{here}: feature {new.name}: {field} {is_!r}, {there} has {was!r}")
+            if is_ != was:
+                raise SchemaMismatchError(
+                    f"{here}: feature {new.name}: {field} {is_!r}, {source} has {was!r}"
+                )
 
 
 def _features(schema: Schema) -> list[DenseFeature | CategoricalFeature | ListFeature]:
