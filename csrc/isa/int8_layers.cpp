@@ -60,22 +60,36 @@ HOTROW_INLINE Floats load(const float* from) {
     return vector;
 }
 
+HOTROW_INLINE void store(Bytes bytes, uint8_t* to) { std::memcpy(to, &bytes, sizeof(bytes)); }
+
+// Numbers must be in 0 ... 255.
+HOTROW_INLINE Bytes to_bytes(Ints numbers) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    // GCC 12 would take the numbers out one by one.
+    const __m256i whole = reinterpret_cast<__m256i>(numbers);
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    return reinterpret_cast<Bytes>(_mm_cvtsi128_si64(_mm_packus_epi16(words, words)));
+#else
+    return __builtin_convertvector(numbers, Bytes);
+#endif
+}
+
 // NaN becomes 0.
 HOTROW_INLINE Bytes quantized(Floats x, const Int8Layer& layer) {
     const Floats zero = {}, most = zero + 255.0f;
     Floats q = x * layer.steps + layer.start;
     q = q > zero ? q : zero;
     q = q < most ? q : most;
-    return __builtin_convertvector(__builtin_convertvector(q, Ints), Bytes);
+    return to_bytes(__builtin_convertvector(q, Ints));
 }
 
 void quantize(const float* x, int64_t count, const Int8Layer& layer, uint8_t* q) {
-    for (int64_t i = 0; i < count; i += kLanes) {
-        Floats vector = {};  // what pads the last group meets weights of 0, but must be something
-        std::memcpy(&vector, x + i, (count - i < kLanes ? count - i : kLanes) * sizeof(float));
-        const Bytes bytes = quantized(vector, layer);
-        std::memcpy(q + i, &bytes, sizeof(bytes));
-    }
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(quantized(load(x + i), layer), q + i);
+    if (i == count) return;
+    Floats rest = {};  // what pads the last group meets weights of 0, but must be something
+    std::memcpy(&rest, x + i, (count - i) * sizeof(float));
+    store(quantized(rest, layer), q + i);
 }
 
 // Ends a part of a block: from sums to the next layer's inputs, or to numbers.
@@ -84,11 +98,11 @@ HOTROW_INLINE void finish(const Int8Layer& layer, int64_t place, Ints sums, cons
     Floats y = __builtin_convertvector(sums, Floats) * load(layer.multiplier + place) + load(layer.constant + place);
     if (layer.relu) y = y > Floats{} ? y : Floats{};
     if (next != nullptr) {
-        const Bytes bytes = quantized(y, *next);
-        std::memcpy(q_out + place, &bytes, sizeof(bytes));
+        store(quantized(y, *next), q_out + place);
+    } else if (place + kLanes <= layer.outputs) {
+        std::memcpy(out + place, &y, sizeof(y));
     } else if (place < layer.outputs) {
-        const int64_t left = layer.outputs - place;
-        std::memcpy(out + place, &y, (left < kLanes ? left : kLanes) * sizeof(float));
+        std::memcpy(out + place, &y, (layer.outputs - place) * sizeof(float));
     }
 }
 
