@@ -47,9 +47,9 @@ class Verdict:
 
 
 class Library:
-    """Queries of MLPerf's sizes, made before the run."""
+    """Queries that are made before the run."""
 
-    def __init__(self, source: QuerySource[Any], *, sizes: str = "mlperf", seed: int = 0) -> None:
+    def __init__(self, source: QuerySource[Any], sizes: str, *, seed: int = 0) -> None:
         rows = parse_sizes(sizes).draw(np.random.default_rng(seed), SAMPLES).tolist()
         self.queries = [LoadQuery(at, size, source.content(at, size)) for at, size in enumerate(rows)]
         self.mean_rows = float(np.mean(rows))

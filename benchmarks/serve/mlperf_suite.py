@@ -1,8 +1,9 @@
 """Suite ``serve-mlperf``: MLPerf LoadGen's Server and Offline scenarios, in process and over loopback.
 
 DLRM with the Kaggle networks under 30 ms, and DCN-v2 with MLPerf's networks under 60 ms; its tables are cut
-to what fits into memory. The rate is the one that ``tune`` found, in the engine or over HTTP; LoadGen judges
-whether it holds.
+to what fits into memory. Where the largest query alone, on all cores, takes more than two thirds of that, no
+rate can hold it, and the target is three times that query's time instead; the table says so. The rate is the
+one that ``tune`` found, in the engine or over HTTP; LoadGen judges whether it holds.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+from benchmarks.serve.alone import alone_ms
 from benchmarks.serve.artifacts import write_random
 from benchmarks.serve.loadgen import Library, Loop, Send, Verdict, run_offline, run_server
 from benchmarks.serve.model import prepared_model
@@ -28,11 +31,13 @@ from hotrow.load import PreparedRows, QuerySource, Status, SyntheticRows
 from hotrow.load.http.bodies import encoded_writer
 from hotrow.load.http.sender import HttpQueries, HttpSender, infer_path
 from hotrow.load.http.url import parse_url
+from hotrow.load.sizes import parse_sizes
 from hotrow.serving import Engine, EngineConfig
 from hotrow.serving.engine.workers import workers_of
 from hotrow.tune import TuneReport, TuneSettings, tune_run
 from hotrow.tune.run import Over
 
+SIZES = "mlperf"
 SECONDS = float(os.environ.get("SERVE_MLPERF_SECONDS", "60"))
 TUNE_S = float(os.environ.get("SERVE_MLPERF_BUDGET_S", "150"))
 MOST_OFFLINE = 8
@@ -45,21 +50,31 @@ RATE_SHARE = 0.95
 Figures = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Case:
     """A model under its target.
 
     Attributes:
         name: of the model.
         artifact: its folder.
-        sla_ms: the target of the 99th percentile.
+        asked_ms: what the 99th percentile should be held to.
         dataset: where candidates come from; None: synthetic.
     """
 
     name: str
     artifact: Path
-    sla_ms: float
+    asked_ms: float
     dataset: Path | None
+
+    @cached_property
+    def alone_ms(self) -> float:
+        """What the largest query takes on idle workers."""
+        return alone_ms(self.artifact, parse_sizes(SIZES).largest)
+
+    @property
+    def sla_ms(self) -> float:
+        """What the 99th percentile is held to here."""
+        return self.asked_ms if 1.5 * self.alone_ms <= self.asked_ms else 3 * self.alone_ms
 
 
 def run() -> Figures:
@@ -82,7 +97,7 @@ def _judge(case: Case, folder: Path) -> list[Figures]:
     source: QuerySource[Any] = (
         SyntheticRows(schema, seed=5) if dataset is None else PreparedRows(dataset, "test", seed=5)
     )
-    settings = TuneSettings(sla_ms=case.sla_ms, percentile=99.0, budget_seconds=TUNE_S)
+    settings = TuneSettings(sla_ms=case.sla_ms, sizes=SIZES, percentile=99.0, budget_seconds=TUNE_S)
     tuned = {
         over: tune_run(case.artifact, schema, replace(settings, over=over), dataset=dataset, on_step=tell)
         for over in get_args(Over)
@@ -92,9 +107,9 @@ def _judge(case: Case, folder: Path) -> list[Figures]:
     loop = Loop()
     try:
         with _in_process(loop, case.artifact, batch["engine"]) as send:
-            rows += _both(case, "in process", send, Library(source), loop, folder, tuned["engine"])
+            rows += _both(case, "in process", send, Library(source, SIZES), loop, folder, tuned["engine"])
         with _over_loopback(loop, case, batch["http"]) as (send, wrap):
-            library = Library(wrap(source, schema))
+            library = Library(wrap(source, schema), SIZES)
             rows += _both(case, "HTTP, loopback", send, library, loop, folder, tuned["http"])
     finally:
         loop.close()
@@ -102,10 +117,19 @@ def _judge(case: Case, folder: Path) -> list[Figures]:
 
 
 def _both(
-    case: Case, where: str, send: Send, library: Library, loop: Loop, folder: Path, tuned: TuneReport
+    case: Case,
+    where: str,
+    send: Send,
+    library: Library,
+    loop: Loop,
+    folder: Path,
+    tuned: TuneReport,
 ) -> list[Figures]:
     """Run both scenarios."""
     qps = RATE_SHARE * tuned.tuned.best.qps
+    if not qps:
+        nothing = Verdict(valid=False, qps=0.0, p99_ms=None, failed=0, reasons="tune found no rate")
+        return [_row(case, where, "Server", nothing, library, tuned)]
     logs = folder / "logs" / f"{case.name} {where}"
     found = {
         "Server": run_server(
@@ -125,7 +149,12 @@ def _both(
 
 
 def _row(
-    case: Case, where: str, scenario: str, verdict: Verdict, library: Library, tuned: TuneReport
+    case: Case,
+    where: str,
+    scenario: str,
+    verdict: Verdict,
+    library: Library,
+    tuned: TuneReport,
 ) -> Figures:
     row = {
         "model": case.name,
@@ -136,6 +165,8 @@ def _row(
         "items_per_second": verdict.qps * library.mean_rows,
         "p99_ms": verdict.p99_ms,
         "p99_ms_at_most": case.sla_ms if scenario == "Server" else None,
+        "asked_ms": case.asked_ms,
+        "largest_alone_ms": case.alone_ms,
         "tuned_qps": tuned.tuned.best.qps,
         "batch_size": tuned.tuned.best.knobs.batch_size,
         "failed": verdict.failed,

@@ -7,26 +7,22 @@ that query's time instead; the table says which.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import shutil
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.serve.alone import alone_ms
 from benchmarks.serve.artifacts import schema_of, write_random
 from benchmarks.serve.over_http import tell
-from hotrow.load import SyntheticRows
 from hotrow.load.sizes import parse_sizes
 from hotrow.models import paper_inputs
-from hotrow.serving import Engine, EngineConfig
-from hotrow.serving.engine.workers import workers_of
 from hotrow.tune import TuneReport, TuneSettings, tune_run
 
 PAPER_TARGETS_MS = {
@@ -43,7 +39,6 @@ LEVELS = {"low": 0.5, "medium": 1.0, "high": 1.5}
 SIZES = "mlperf"
 PERCENTILE = 95.0
 BUDGET_S = float(os.environ.get("SERVE_BUDGET_S", "150"))
-_TIMED = 7
 
 Figures = dict[str, Any]
 
@@ -51,15 +46,16 @@ Figures = dict[str, Any]
 def run() -> Figures:
     """Tune every model at every target."""
     rows: list[Figures] = []
+    usual = int(np.quantile(parse_sizes(SIZES).draw(np.random.default_rng(0), 10_000), PERCENTILE / 100))
     with tempfile.TemporaryDirectory(dir=_memory()) as name:
         for model, paper_ms in PAPER_TARGETS_MS.items():
             artifact = Path(name) / model
             write_random(model, artifact)
-            alone_ms = asyncio.run(_alone_ms(model, artifact))
-            medium_ms = max(paper_ms, 3 * alone_ms)
+            alone = alone_ms(artifact, usual)
+            medium_ms = max(paper_ms, 3 * alone)
             for level, share in LEVELS.items():
                 report = _tune(model, artifact, medium_ms * share)
-                rows.append(_row(model, level, paper_ms, alone_ms, report))
+                rows.append(_row(model, level, paper_ms, alone, report))
                 sys.stderr.write(f"{rows[-1]}\n")
             shutil.rmtree(artifact)
     gains = [row["over_static_25_at_least"] for row in rows if row["over_static_25_at_least"] is not None]
@@ -80,25 +76,6 @@ def _memory() -> Path | None:
     return shared if shared.is_dir() else None
 
 
-async def _alone_ms(model: str, artifact: Path) -> float:
-    """Return the time of a query of the 95th percentile's size on idle workers, cut for all of them."""
-    engine = Engine(workers_of(artifact), EngineConfig(workers=len(os.sched_getaffinity(0))))
-    rows = int(np.quantile(parse_sizes(SIZES).draw(np.random.default_rng(0), 10_000), PERCENTILE / 100))
-    engine.batch_size = math.ceil(rows / len(os.sched_getaffinity(0)))
-    queries = SyntheticRows(schema_of(paper_inputs(model)), seed=0)
-    found = []
-    try:
-        await engine.start()
-        for number in range(_TIMED):
-            block = queries.content(number, rows)
-            started = time.perf_counter()
-            await engine.score(block)
-            found.append(time.perf_counter() - started)
-    finally:
-        await engine.close()
-    return statistics.median(found) * 1e3
-
-
 def _tune(model: str, artifact: Path, sla_ms: float) -> TuneReport:
     settings = TuneSettings(
         sla_ms=sla_ms, percentile=PERCENTILE, sizes=SIZES, budget_seconds=BUDGET_S, precision=0.08
@@ -106,7 +83,7 @@ def _tune(model: str, artifact: Path, sla_ms: float) -> TuneReport:
     return tune_run(artifact, schema_of(paper_inputs(model)), settings, on_step=tell)
 
 
-def _row(model: str, level: str, paper_ms: float, alone_ms: float, report: TuneReport) -> Figures:
+def _row(model: str, level: str, paper_ms: float, alone: float, report: TuneReport) -> Figures:
     tuned = report.tuned
     statics = {contender.name: contender.qps for contender in tuned.contenders}
     better = max(statics.get("static_25", 0.0), statics.get("static_whole", 0.0))
@@ -116,7 +93,7 @@ def _row(model: str, level: str, paper_ms: float, alone_ms: float, report: TuneR
         "target": level,
         "p95_ms_at_most": tuned.sla_ms,
         "paper_ms": paper_ms * LEVELS[level],
-        "alone_ms": alone_ms,
+        "alone_ms": alone,
         "static_25_qps": statics.get("static_25"),
         "static_whole_qps": statics.get("static_whole"),
         "batch_size": best.knobs.batch_size,
