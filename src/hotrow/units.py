@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from hotrow.errors import ConfigError
 
@@ -31,6 +32,11 @@ def format_bytes(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def format_shares(shares: Mapping[str, float]) -> str:
+    """Write named shares in percent, e.g. ``load 2%, lookup 15%``."""
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
 
 
 def format_count(count: float) -> str:

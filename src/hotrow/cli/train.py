@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hotrow.cli._frame import JsonOption, VerboseOption, set_up_logging, show, table
+from hotrow.units import format_shares
 
 if TYPE_CHECKING:
     from hotrow.data.dataset import Dataset
@@ -129,7 +130,11 @@ def _text(report: TrainReport) -> str:
         "samples per second": report.samples_per_second,
         "epochs": report.epochs,
         "exported step": report.best_step,
+        "time": format_shares(report.phase_shares()),
+        "peak memory, MiB": round(report.peak_rss_mib),
     }
+    if report.roofline is not None:
+        rows["of what the machine can do"] = format_shares(report.roofline_shares())
     if report.started_from is not None:
         ids = report.started_from.totals()
         rows["started from"] = f"{report.started_from.run}, step {report.started_from.step}"

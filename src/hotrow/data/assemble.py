@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from hotrow.data._memory import peak_rss_mib
 from hotrow.data._slices import covered
 from hotrow.data._tally import Tally
 from hotrow.data._vocabularies import make_vocabularies
@@ -29,6 +28,7 @@ from hotrow.data.shards import MAX_LISTED, SHARD_ROWS, write_shard
 from hotrow.data.vocabulary import VOCABULARY_FOLDER
 from hotrow.errors import DataError
 from hotrow.files import atomic_folder, sha256_file
+from hotrow.memory import peak_rss_mib
 from hotrow.progress import Progress, progress
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from hotrow.config import override, to_mapping
 from hotrow.data._arranging import arrange
 from hotrow.data._encoding import encode_features
-from hotrow.data._memory import peak_rss_mib, reuse_freed_memory
 from hotrow.data._paths import check_paths
 from hotrow.data._reading import Readings, read_sources
 from hotrow.data._writing import write_splits
@@ -29,6 +28,7 @@ from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, Schema
 from hotrow.data.splits import SplitMode, SplitRule, check_split, split_ranges
 from hotrow.errors import ConfigError, DataError
 from hotrow.files import atomic_folder
+from hotrow.memory import peak_rss_mib, reuse_freed_memory
 
 _MIN_COUNT = 10
 

@@ -5,6 +5,7 @@ Shapes: B batch, T tables, F features, L lookups, E rows of a table, D its width
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from hotrow.embedding.config import FeatureConfig, TableConfig, TableOptimizerCo
 from hotrow.embedding.initial import uniform_rows, zero_states
 from hotrow.embedding.lookup import Lookup, split_result
 from hotrow.embedding.optimizer import FusedOptimizer
+from hotrow.embedding.spent import Spent, TimedStep
 from hotrow.errors import ConfigError
 from hotrow.kernels.dispatch import Backend, BackendName
 from hotrow.kernels.embedding_bag import (
@@ -138,6 +140,7 @@ class EmbeddingTables(nn.Module):
         self._tables = tuple(tables)
         self._optimizer = None if optimizer is None else FusedOptimizer(optimizer)
         self._accumulation: Accumulation | None = None
+        self.spent = Spent()
         states = () if self._optimizer is None else self._optimizer.states
         self._names = {
             kind: [f"{kind}_{index}" for index in range(len(tables))]
@@ -254,10 +257,11 @@ class EmbeddingTables(nn.Module):
             accumulation.close()
         if found is not None:
             states = self._states_of_each_table()
-            update = self._optimizer.update()
+            step = TimedStep(self._optimizer, self.spent)
+            update = step.begin()
             weights = self._of_each_table("weight")
             backward_update(weights, states, self._layout, *found, update, backend=self._wanted)
-            self._optimizer.count_step()
+            step.end()
 
     def extra_repr(self) -> str:
         """Return the line shown inside ``print(module)``."""
@@ -284,18 +288,25 @@ class EmbeddingTables(nn.Module):
         weights = self._of_each_table("weight")
         if torch.compiler.is_compiling():
             return self._embed_compiled(bags, weights)
+        started = time.perf_counter()
+        found = self._embed_eager(bags, weights)
+        self.spent.lookup += time.perf_counter() - started
+        return found
+
+    def _embed_eager(self, bags: Bags, weights: list[Tensor]) -> Embedded:
         if self._optimizer is None or not self.training:
             return self._embed_unfused(bags, weights)
         if self._accumulation is not None and torch.is_grad_enabled():
             return self._accumulation.add(bags, self._embed_unfused(bags, weights))
+        step = TimedStep(self._optimizer, self.spent)
         return fused_embedding_bag(
             weights,
             self._states_of_each_table(),
             self._layout,
             bags,
-            self._optimizer.update,
+            step.begin,
             self._anchor,
-            stepped=self._optimizer.count_step,
+            stepped=step.end,
             backend=self._wanted,
         )
 

@@ -16,7 +16,7 @@ from hotrow.report.quality import quality
 from hotrow.report.run import RunFacts, read_run
 from hotrow.train.recipe import Recipe
 from hotrow.train.report import TrainReport
-from hotrow.units import format_bytes, format_count
+from hotrow.units import format_bytes, format_count, format_shares
 
 
 def write_report(run: Path, out: Path) -> None:
@@ -80,10 +80,22 @@ def _summary(run: RunFacts) -> list[tuple[str, str]]:
     if run.report is not None:
         rows.append(("trained on", f"{run.report.samples:,} samples in {run.report.seconds:,.0f} s"))
         rows.append(("speed", f"{run.report.samples_per_second:,.0f} samples/s"))
+        rows += _cost(run.report)
         rows.append(("exported weights", f"of step {run.report.best_step:,} of {run.report.steps:,}"))
         rows += _origin(run.report)
     if run.artifact_bytes is not None:
         rows.append(("artifact", format_bytes(run.artifact_bytes)))
+    return rows
+
+
+def _cost(report: TrainReport) -> list[tuple[str, str]]:
+    rows = []
+    if report.phases is not None:
+        rows.append(("time of training", format_shares(report.phase_shares())))
+    if report.roofline is not None:
+        rows.append(("of what the machine can do", format_shares(report.roofline_shares())))
+    if report.peak_rss_mib:
+        rows.append(("peak memory of training", format_bytes(report.peak_rss_mib * 2**20)))
     return rows
 
 

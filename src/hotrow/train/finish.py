@@ -7,15 +7,23 @@ from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.files import atomic_file, write_json
 from hotrow.interrupt import Interrupt
+from hotrow.kernels import _compiled
+from hotrow.kernels.row_formats import row_bytes
+from hotrow.memory import peak_rss_mib
 from hotrow.metrics import Evaluation
+from hotrow.train.ceilings import measure_ceilings
 from hotrow.train.checkpoint import load_weights, verify_checkpoint
 from hotrow.train.evaluation import evaluate
 from hotrow.train.events import Listener
 from hotrow.train.loop import Trainer
 from hotrow.train.recipe import Recipe
 from hotrow.train.report import TrainReport
+from hotrow.train.roofline import Roofline, roofline
 from hotrow.train.run_folder import RunFolder
 from hotrow.train.store import CheckpointStore
+
+LEAST_SECONDS = 5.0
+"""Of training, that measuring what the machine can do is worth."""
 
 
 def finish(
@@ -35,6 +43,7 @@ def finish(
         StopRequestedError: a stop was asked for while the model was judged; nothing was written.
     """
     progress, model = trainer.learner.progress, trainer.learner.model
+    peak = peak_rss_mib()
     best_step = progress.step
     if recipe.train.checkpoints.keep_best and progress.best_step >= 0:
         best_step = progress.best_step
@@ -54,6 +63,9 @@ def finish(
         stopped_early=progress.step < trainer.calendar.total,
         corrected_odds=trainer.correction.odds,
         started_from=folder.read_origin(),
+        phases=progress.phases,
+        roofline=_roofline(trainer, recipe),
+        peak_rss_mib=peak,
     )
     listener.on_finish(trainer.moment(), report)
     result = report.to_mapping()
@@ -71,6 +83,23 @@ def finish(
     with atomic_file(folder.result) as partial:
         write_json(partial, result)
     return report
+
+
+def _roofline(trainer: Trainer, recipe: Recipe) -> Roofline | None:
+    """Return how near training came to what the machine can do; None where that says nothing."""
+    progress, facts = trainer.learner.progress, recipe.model.facts()
+    if progress.phases.total < LEAST_SECONDS or _compiled.load() is None:
+        return None
+    tables = {table.name: row_bytes(table.format, table.width) for table in recipe.model.tables}
+    widest = max(tables[feature.table] for feature in recipe.model.features())
+    return roofline(
+        progress.phases,
+        facts,
+        measure_ceilings(widest),
+        samples=progress.samples,
+        steps=progress.step,
+        weights=sum(parameter.numel() for parameter in trainer.learner.dense_parameters()),
+    )
 
 
 def _judge(trainer: Trainer, dataset: Dataset, split: str, interrupt: Interrupt) -> Evaluation | None:

@@ -25,6 +25,7 @@ from hotrow.train.config import TrainConfig
 from hotrow.train.events import Listener, Moment, TaskFigures, TrainFigures
 from hotrow.train.loss import TaskLoss
 from hotrow.train.optimizers import set_learning_rate
+from hotrow.train.phases import PhaseClock
 from hotrow.train.pieces import pieces
 from hotrow.train.progress import RunProgress
 from hotrow.train.schedule import rate_multiplier
@@ -106,6 +107,7 @@ class Trainer:
         self._listener = listener
         self._keep_batch = keep_batch
         self._saved_step = learner.progress.step
+        self._clock = PhaseClock(learner.progress.phases, learner.embeddings.spent)
         self._labels = task_labels(learner.model.tasks, training.labels)
         self._loss = TaskLoss(self._labels.names, config.task_weights, config.label_weights)
         # The rows left over at the end of an epoch make a smaller batch; divided by the usual size,
@@ -150,7 +152,9 @@ class Trainer:
         epoch, start = self.calendar.position(self.learner.progress.step)
         with self._training.epoch(epoch, start=start) as batches:
             started = time.perf_counter()
+            self._clock.start()
             for batch in batches:
+                self._clock.end("load")
                 self._step(batch)
                 now = time.perf_counter()
                 self.learner.progress.add_step(len(batch), now - started)
@@ -160,6 +164,7 @@ class Trainer:
                 paused = time.perf_counter()
                 self._catch_up(interrupt)
                 started = now + time.perf_counter() - paused
+                self._clock.start()
                 if self.is_finished:
                     return
 
@@ -182,6 +187,7 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(learner.dense_parameters(), self.config.dense.clip_norm)
         learner.optimizer.step()
         learner.optimizer.zero_grad()
+        self._clock.end("update")
 
     def _learn(self, rows: Batch, batch: Batch, first: int) -> None:
         """Judge rows, and add their gradients to those of the step.
@@ -203,8 +209,10 @@ class Trainer:
             if value is not None and not math.isfinite(value):
                 is_bad = ~torch.isfinite(logits.detach().view(len(rows), -1)).all(dim=1)
                 raise self._diverged(f"the {name} is {value}", batch, is_bad.nonzero().squeeze(1) + first)
+        self._clock.end("forward")
         objective = loss if aux is None else loss + aux
         (objective / self._nominal_rows).backward()  # type: ignore[no-untyped-call]
+        self._clock.end("backward")
         self.learner.window.add(losses, logits.detach(), labels)
 
     def _diverged(self, found: str, batch: Batch, bad: Tensor) -> DivergedError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hotrow.train.config import ValidationConfig
+from hotrow.train.phases import Phases
 
 
 @dataclass(kw_only=True)
@@ -17,6 +18,7 @@ class RunProgress:
         step: steps done.
         samples: training rows seen.
         seconds: time spent training, without validation and checkpoints.
+        phases: what it was spent on.
         window_seconds: the part of it since the last training figures.
         window_samples: training rows seen since then.
         validated_step: at which step the last validation was; -1 before the first.
@@ -28,6 +30,7 @@ class RunProgress:
     step: int = 0
     samples: int = 0
     seconds: float = 0.0
+    phases: Phases = field(default_factory=Phases)
     window_seconds: float = 0.0
     window_samples: int = 0
     validated_step: int = -1
