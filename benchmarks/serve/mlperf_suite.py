@@ -41,7 +41,7 @@ SIZES = "mlperf"
 SECONDS = float(os.environ.get("SERVE_MLPERF_SECONDS", "60"))
 TUNE_S = float(os.environ.get("SERVE_MLPERF_BUDGET_S", "150"))
 MOST_OFFLINE = 8
-OFFLINE_SHARE = 1.6
+OFFLINE_SHARE = 3.0
 """Of the rate under the target: what LoadGen is told to expect offline, more than there will be."""
 
 RATE_SHARE = 0.95
