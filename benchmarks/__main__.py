@@ -11,10 +11,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks._green import fingerprint, is_green, note_green
 from benchmarks._machine import facts
 from benchmarks._tables import markdown
 from benchmarks.registry import SUITES, Suite
@@ -48,10 +48,17 @@ def _that_run_here() -> list[str]:
     return [name for name, reason in reasons.items() if reason is None]
 
 
-@lru_cache  # suites of the same tests need them once
 def _tests_pass(tests: tuple[str, ...]) -> bool:
+    """Return whether tests are green; those that were, of this very code, are not run again."""
+    code = fingerprint()
+    if is_green(code, tests):
+        sys.stderr.write(f"green before, of the same code: {' '.join(tests)}\n")
+        return True
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", *tests]
-    return subprocess.run(command, check=False, stdout=sys.stderr).returncode == 0
+    if subprocess.run(command, check=False, stdout=sys.stderr).returncode != 0:
+        return False
+    note_green(code, tests)
+    return True
 
 
 def _write(name: str, suite: Suite, result: Mapping[str, Any]) -> None:

@@ -156,7 +156,12 @@ SUITES = {
     ),
     "serve-mlperf": Suite(
         module="benchmarks.serve.mlperf_suite",
-        measures="MLPerf LoadGen's Server and Offline scenarios, in process and over loopback",
+        measures="MLPerf LoadGen's Server and Offline scenarios of DLRM, in process and over loopback",
+        tests=_SERVING,
+    ),
+    "serve-mlperf-dcnv2": Suite(
+        module="benchmarks.serve.mlperf_dcnv2_suite",
+        measures="MLPerf LoadGen's Server and Offline scenarios of DCN-v2, in process and over loopback",
         tests=_SERVING,
     ),
     "serve-promises": Suite(

@@ -1,9 +1,10 @@
-"""Suite ``serve-mlperf``: MLPerf LoadGen's Server and Offline scenarios, in process and over loopback.
+"""Suites ``serve-mlperf``: MLPerf LoadGen's Server and Offline scenarios, in process and over loopback.
 
-DLRM with the Kaggle networks under 30 ms, and DCN-v2 with MLPerf's networks under 60 ms; its tables are cut
-to what fits into memory. Where the largest query alone, on all cores, takes more than two thirds of that, no
-rate can hold it, and the target is three times that query's time instead; the table says so. The rate is the
-one that ``tune`` found, in the engine or over HTTP; LoadGen judges whether it holds.
+``run`` takes DLRM with the Kaggle networks under 30 ms, ``run_dcnv2`` DCN-v2 with MLPerf's networks under
+60 ms; its tables are cut to what fits into memory. Where the largest query alone, on all cores, takes more
+than two thirds of that, no rate can hold it, and the target is three times that query's time instead; the
+table says so. The rate is the one that ``tune`` found, in the engine or over HTTP; LoadGen judges whether it
+holds.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ from hotrow.tune.run import Over
 SIZES = "mlperf"
 SECONDS = float(os.environ.get("SERVE_MLPERF_SECONDS", "60"))
 TUNE_S = float(os.environ.get("SERVE_MLPERF_BUDGET_S", "150"))
+TUNE_QUERIES = 3000
+"""The rate is searched for as long as so many of the largest queries take one by one, if that is longer."""
+
+LEAST_QUERIES = 1500
+"""In the Server scenario, which lasts longer if it must: of fewer LoadGen can tell nothing."""
+
 MOST_OFFLINE = 8
 OFFLINE_SHARE = 3.0
 """Of the rate under the target: what LoadGen is told to expect offline, more than there will be."""
@@ -72,23 +79,35 @@ class Case:
         return alone_ms(self.artifact, parse_sizes(SIZES).largest)
 
     @property
+    def tune_s(self) -> float:
+        """How long the rate is searched for: long enough for a slow model's queries."""
+        return max(TUNE_S, TUNE_QUERIES * self.alone_ms / 1e3)
+
+    @property
     def sla_ms(self) -> float:
         """What the 99th percentile is held to here."""
         return self.asked_ms if 1.5 * self.alone_ms <= self.asked_ms else 3 * self.alone_ms
 
 
 def run() -> Figures:
-    """Tune both models, and let LoadGen judge them."""
+    """Tune DLRM, and let LoadGen judge it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = prepared_model(folder)
+        return _judged(Case("DLRM, Kaggle networks", model.shrunk / "model", 30.0, model.dataset), folder)
+
+
+def run_dcnv2() -> Figures:
+    """Tune DCN-v2, and let LoadGen judge it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         write_random("dcnv2-mlperf", folder / "dcnv2", most_rows=200_000, int8=True)
-        cases = [
-            Case("DLRM, Kaggle networks", model.shrunk / "model", 30.0, model.dataset),
-            Case("DCN-v2, MLPerf's networks", folder / "dcnv2", 60.0, None),
-        ]
-        rows = [row for case in cases for row in _judge(case, folder)]
-    return {"cores": len(os.sched_getaffinity(0)), "seconds of each": SECONDS, "runs": rows}
+        return _judged(Case("DCN-v2, MLPerf's networks", folder / "dcnv2", 60.0, None), folder)
+
+
+def _judged(case: Case, folder: Path) -> Figures:
+    rows = _judge(case, folder)
+    return {"cores": len(os.sched_getaffinity(0)), "seconds of each, at least": SECONDS, "runs": rows}
 
 
 def _judge(case: Case, folder: Path) -> list[Figures]:
@@ -97,7 +116,7 @@ def _judge(case: Case, folder: Path) -> list[Figures]:
     source: QuerySource[Any] = (
         SyntheticRows(schema, seed=5) if dataset is None else PreparedRows(dataset, "test", seed=5)
     )
-    settings = TuneSettings(sla_ms=case.sla_ms, sizes=SIZES, percentile=99.0, budget_seconds=TUNE_S)
+    settings = TuneSettings(sla_ms=case.sla_ms, sizes=SIZES, percentile=99.0, budget_seconds=case.tune_s)
     tuned = {
         over: tune_run(case.artifact, schema, replace(settings, over=over), dataset=dataset, on_step=tell)
         for over in get_args(Over)
@@ -133,7 +152,13 @@ def _both(
     logs = folder / "logs" / f"{case.name} {where}"
     found = {
         "Server": run_server(
-            send, library, loop, logs / "server", qps=qps, sla_ms=case.sla_ms, seconds=SECONDS
+            send,
+            library,
+            loop,
+            logs / "server",
+            qps=qps,
+            sla_ms=case.sla_ms,
+            seconds=max(SECONDS, LEAST_QUERIES / qps),
         ),
         "Offline": run_offline(
             send,
