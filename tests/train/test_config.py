@@ -47,7 +47,7 @@ def test_it_survives_json() -> None:
         ("checkpoints.per_epoch", "0"),
         ("checkpoints.keep_last", "0"),
         ("strategy", "hybrid"),
-        ("precision", "bf16"),
+        ("precision", "fp16"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(field: str, value: str) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hotrow.layers.half import HalfProducts
 from hotrow.layers.initial import xavier_linear
 
 
-class CrossNetwork(nn.Module):
+class CrossNetwork(HalfProducts):
     """Crosses of a vector with itself: x_{l+1} = x_0 * (U_l V_l x_l + b_l) + x_l.
 
     V_l is (R, W) and U_l (W, R); with full rank U_l V_l is one (W, W) matrix. After L crosses every
@@ -32,7 +33,7 @@ class CrossNetwork(nn.Module):
         """Map (B, W) to (B, W)."""
         y_BW = x_BW
         for cross in self.crosses:
-            y_BW = torch.addcmul(y_BW, x_BW, cross(y_BW))
+            y_BW = torch.addcmul(y_BW, x_BW, self.product(cross, y_BW))
         return y_BW
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from hotrow.layers.dice import Activation, activation_parameters, make_activation
+from hotrow.layers.half import HalfProducts
 from hotrow.layers.initial import xavier_linear
 
 
-class MLP(nn.Module):
+class MLP(HalfProducts):
     """Linear layers with an activation between them, ReLU if not told: x -> relu(W x + b) -> ... -> W x + b.
 
     Weights start normal with standard deviation sqrt(2 / (m + n)) and biases normal with
@@ -37,7 +38,7 @@ class MLP(nn.Module):
         activation: Activation = "relu",
         zero_bias: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(can_be_half=activation == "relu")
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
             linear = xavier_linear(inputs, outputs, generator)
@@ -54,8 +55,7 @@ class MLP(nn.Module):
 
     def forward(self, x_BN: Tensor) -> Tensor:
         """Map (B, first of sizes) to (B, last of sizes)."""
-        y: Tensor = self.layers(x_BN)
-        return y
+        return self.product(self.layers, x_BN)
 
 
 def mlp_flop(sizes: Sequence[int]) -> int:

@@ -19,7 +19,7 @@ from hotrow.errors import ConfigError
 DenseOptimizerKind = Literal["sgd", "adagrad", "adam", "adamw"]
 Decay = Literal["constant", "linear", "polynomial", "cosine"]
 Strategy = Literal["cpu"]
-Precision = Literal["fp32"]
+Precision = Literal["fp32", "bf16"]
 ValidationMetric = Literal["log_loss", "auc", "gauc", "ndcg", "hr"]
 
 
@@ -168,7 +168,7 @@ class TrainConfig:
             networks need the memory of a piece, and the step is that of the batch.
         seed: of the initial weights and of the order of the rows.
         strategy: where tables and networks are: ``cpu``, both in the host's memory.
-        precision: of the networks' arithmetic.
+        precision: of the networks' matrix products while training, see ``hotrow.layers.half``.
         sampling: of negatives: added to every batch, or left out.
         tables: the embedding tables' optimizer.
         dense: the networks' optimizer.

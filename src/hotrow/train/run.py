@@ -13,6 +13,8 @@ from hotrow.embedding import EmbeddingTables
 from hotrow.errors import CheckpointError, ConfigError, DataError
 from hotrow.files import storage_errors
 from hotrow.interrupt import deferred_interrupt
+from hotrow.layers.half import set_half_products
+from hotrow.layers.inference import half
 from hotrow.models import build_model
 from hotrow.train._random import seed_everything
 from hotrow.train.checkpoint import read_checkpoint, read_notes
@@ -92,6 +94,8 @@ def train_model(
         folder.require_same(recipe, dataset)
         if folder.is_finished:
             return folder.read_report()
+    if recipe.train.precision == "bf16" and not half.is_available():
+        logger.warning("this processor has no bf16 products, torch computes them slowly: fp32 is faster here")
     loaders = make_loaders(dataset, recipe)
     start = None if start_from is None else _warm_start(Path(start_from), folder, recipe, dataset)
     if not resume:
@@ -185,6 +189,7 @@ def build_learner(recipe: Recipe) -> Learner:
     )
     model = build_model(recipe.model_name, recipe.model, embeddings, seed=seed)
     model.train()
+    set_half_products(model, recipe.train.precision == "bf16")
     return Learner(
         model=model,
         embeddings=embeddings,
