@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,19 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_folder(
+    target: Path, *, overwrite: bool = False, adopt: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """Yield a temporary folder beside ``target`` that becomes ``target`` only when all went well.
 
     The content is flushed to disk before the rename, so ``target`` is complete or absent. On any
     exception, Ctrl-C included, the temporary folder is removed; one left by a killed process is
-    removed by the next writer of the same target.
+    removed by the next writer of the same target, or adopted.
+
+    Args:
+        target: the folder to be.
+        overwrite: replace one that is there.
+        adopt: says whether a folder that a killed process left is yielded, as it is, instead of an empty one.
 
     Raises:
         OutputExistsError: ``target`` exists, is not an empty folder, and ``overwrite`` is false.
@@ -46,12 +53,15 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     target = target.absolute()
     with storage_errors(target):
-        _remove_abandoned(target)
+        adopted = _remove_abandoned(target, adopt)
     _require_free(target, overwrite=overwrite)
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _partial(target)
-        partial.mkdir()
+        if adopted is None:
+            partial.mkdir()
+        else:
+            adopted.rename(partial)
         try:
             yield partial
             flush_tree(partial)
@@ -165,18 +175,26 @@ def _replace_folder(partial: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _remove_abandoned(target: Path) -> None:
-    """Remove what a killed writer of ``target`` left beside it; put back a target it had moved aside."""
+def _remove_abandoned(target: Path, adopt: Callable[[Path], bool] | None = None) -> Path | None:
+    """Remove what killed writers of ``target`` left beside it; put back a target that one had moved aside.
+
+    Returns:
+        the first folder that is to be adopted, which is left; None if there is none.
+    """
+    adopted: Path | None = None
     for kind in ("partial", "old"):
         for entry in target.parent.glob(f".{glob.escape(target.name)}.{kind}-*"):
             owner = entry.name.rpartition("-")[2]
             if owner.isdigit() and (int(owner) == os.getpid() or not _is_alive(int(owner))):
                 if kind == "old" and not target.exists():
                     entry.rename(target)
+                elif kind == "partial" and adopt is not None and adopted is None and adopt(entry):
+                    adopted = entry
                 elif entry.is_dir():
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     entry.unlink(missing_ok=True)
+    return adopted
 
 
 def _is_alive(process_id: int) -> bool:

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.data._journal import Journal
 from hotrow.data._selection import nth_smallest
 from hotrow.data.hashing import mix64
 from hotrow.data.splits import SplitRule, consecutive, require_all
 from hotrow.data.stage import Stage, StageWriter
 from hotrow.progress import progress
 
+_ARRANGED = "arranged"
 _ROWS_AT_ONCE = 1 << 15
 _LARGEST = 2**64 - 1
 
@@ -35,7 +37,13 @@ class _Cut:
 
 
 def arrange(
-    stage: Stage, rule: SplitRule, folder: Path, out: Path, *, show_progress: bool
+    stage: Stage,
+    rule: SplitRule,
+    folder: Path,
+    out: Path,
+    *,
+    show_progress: bool,
+    journal: Journal | None = None,
 ) -> tuple[Stage, dict[str, range]]:
     """Return a stage whose rows are in the order of their splits, and the rows of each split.
 
@@ -45,10 +53,14 @@ def arrange(
         folder: takes the new stage.
         out: the target, for messages.
         show_progress: report progress on standard error.
+        journal: whether it was done before, and that it is; None: it was not, and is not noted.
 
     Raises:
         DataError: a split would be empty.
     """
+    before = None if journal is None else journal.get(_ARRANGED)
+    if journal is not None and before is not None:
+        return Stage(journal.stage, stage.schema, rows=stage.rows), consecutive(*before)
     if rule.by == "rows":
         sizes = _shares(stage.rows, rule)
         require_all(sizes, rule.by, out)
@@ -63,8 +75,14 @@ def arrange(
     sizes = (int(counts[0]), int(counts[1]), int(counts[2]))
     require_all(sizes, rule.by, out)
     if not is_in_order:
-        stage = _rewritten(stage, splits, folder / "arranged", show_progress=show_progress)
-    return stage, consecutive(*sizes)
+        arranged = _rewritten(stage, splits, folder / _ARRANGED, show_progress=show_progress)
+    else:
+        arranged = stage
+    if journal is not None:
+        journal.note(_ARRANGED, sizes, stage=arranged.folder.name)
+    if arranged is not stage:
+        stage.remove()
+    return arranged, consecutive(*sizes)
 
 
 class _Splits:
@@ -133,5 +151,4 @@ def _rewritten(stage: Stage, splits: _Splits, folder: Path, *, show_progress: bo
                 if chosen.any():
                     writer.append(stage.block(rows.start, rows.stop).take(chosen))
                     bar.advance(int(np.count_nonzero(chosen)))
-    stage.remove()
     return Stage(folder, stage.schema, rows=writer.rows)

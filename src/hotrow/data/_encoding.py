@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from hotrow.config import to_mapping
+from hotrow.data._journal import Journal
 from hotrow.data.counting import MAX_DISTINCT, count_keys
 from hotrow.data.encoder import FeatureEncoder, HashEncoder, VocabularyEncoder
 from hotrow.data.report import FeatureSummary
@@ -30,6 +33,7 @@ from hotrow.progress import progress
 
 _COUNTED_AT_ONCE = 1 << 21  # ids; many, because each time their counts are merged into all before
 _ENCODED_AT_ONCE = 1 << 17  # ids; few, to stay in the cache
+_ENCODED = "encoded"
 _MAX_THREADS = 2  # each may hold the counts of MAX_DISTINCT ids
 
 
@@ -47,7 +51,13 @@ class Encoded:
 
 
 def encode_features(
-    stage: Stage, folder: Path, *, train: range, caps: Mapping[str, int], show_progress: bool
+    stage: Stage,
+    folder: Path,
+    *,
+    train: range,
+    caps: Mapping[str, int],
+    show_progress: bool,
+    journal: Journal | None = None,
 ) -> Encoded:
     """Encode every feature within the stage; the keys there are replaced by ids.
 
@@ -57,21 +67,31 @@ def encode_features(
         train: the rows that ids are counted over.
         caps: most rows of the tables that have such a bound; the rarest ids are unseen.
         show_progress: report progress on standard error.
+        journal: which features were encoded before, and from now on; None: all are, and nothing noted.
     """
     vocabularies = folder / VOCABULARY_FOLDER
-    vocabularies.mkdir()
+    vocabularies.mkdir(exist_ok=True)
     threads = min(os.cpu_count() or 1, _MAX_THREADS)
     encode = _Encoding(stage, vocabularies, train, caps)
     owners = stage.schema.owners
-    done = _Features({}, {}, {})
+    done = _Features()
+    before = None if journal is None else journal.get(_ENCODED)
+    if before is not None:
+        done = msgspec.convert(before, _Features)
+        encode.drop_keys(done)
+    left = [owner for owner in owners if owner.name not in done.summaries]
+    done_before = len(owners) - len(left)
     with (
-        progress("encode", len(owners), "features", show=show_progress) as bar,
+        progress("encode", len(owners), "features", completed=done_before, show=show_progress) as bar,
         ThreadPoolExecutor(threads) as pool,
     ):
-        for part in pool.map(encode, owners):
+        for part in pool.map(encode, left):
             done.categorical.update(part.categorical)
             done.lists.update(part.lists)
             done.summaries.update(part.summaries)
+            if journal is not None:
+                journal.note(_ENCODED, to_mapping(done))
+            encode.drop_keys(part)
             bar.advance(1)
     schema = stage.schema
     complete = replace(
@@ -84,13 +104,13 @@ def encode_features(
     return Encoded(complete, tuple(summaries[name] for name in schema.columns))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Features:
     """Features that were encoded, and what is told of them, by name."""
 
-    categorical: dict[str, CategoricalFeature]
-    lists: dict[str, ListFeature]
-    summaries: dict[str, FeatureSummary]
+    categorical: dict[str, CategoricalFeature] = field(default_factory=dict)
+    lists: dict[str, ListFeature] = field(default_factory=dict)
+    summaries: dict[str, FeatureSummary] = field(default_factory=dict)
 
 
 class _Encoding:
@@ -121,7 +141,7 @@ class _Encoding:
             vocabulary, distinct = self._make_vocabulary(owner, columns, lists)
             encoder = VocabularyEncoder(vocabulary.keys)
             known = {"rows": vocabulary.rows, "vocabulary": vocabulary.digest()}
-        found = _Features({}, {}, {})
+        found = _Features()
         for at in columns:
             feature = replace(schema.categorical[at], **known)
             found.categorical[feature.name] = feature
@@ -131,6 +151,16 @@ class _Encoding:
             found.lists[listed.name] = listed
             found.summaries[listed.name] = self._encode_list(at, listed, encoder, distinct)
         return found
+
+    def drop_keys(self, encoded: _Features) -> None:
+        """Remove the keys of features whose ids are written."""
+        schema = self._stage.schema
+        for at, feature in enumerate(schema.categorical):
+            if feature.name in encoded.categorical:
+                self._stage.drop_keys(at)
+        for at, listed in enumerate(schema.lists):
+            if listed.name in encoded.lists:
+                self._stage.drop_list_keys(at)
 
     def _make_vocabulary(
         self, owner: CategoricalFeature | ListFeature, columns: list[int], lists: list[int]
@@ -159,7 +189,7 @@ class _Encoding:
     def _encode_column(
         self, at: int, feature: CategoricalFeature, encoder: FeatureEncoder, distinct: int | None
     ) -> FeatureSummary:
-        """Write a feature's ids and drop its keys."""
+        """Write a feature's ids."""
         stage, unseen, missing = self._stage, 0, 0
         with stage.ids_writer(at) as stream:
             for start, stop in _pieces(range(stage.rows), _ENCODED_AT_ONCE):
@@ -167,7 +197,6 @@ class _Encoding:
                 stream.write(ids.data)
                 unseen += int(np.count_nonzero(ids == UNSEEN_ID))
                 missing += int(np.count_nonzero(ids == MISSING_ID))
-        stage.drop_keys(at)
         return FeatureSummary(
             name=feature.name,
             kind="categorical",
@@ -181,7 +210,7 @@ class _Encoding:
     def _encode_list(
         self, at: int, feature: ListFeature, encoder: FeatureEncoder, distinct: int | None
     ) -> FeatureSummary:
-        """Write a list feature's ids and drop its keys."""
+        """Write a list feature's ids."""
         stage, unseen, empty = self._stage, 0, 0
         place = stage.listed(at, 0, stage.rows)
         with stage.list_ids_writer(at) as stream:
@@ -191,7 +220,6 @@ class _Encoding:
                 unseen += int(np.count_nonzero(ids == UNSEEN_ID))
         for start, stop in _pieces(range(stage.rows), _ENCODED_AT_ONCE):
             empty += int(np.count_nonzero(stage.lengths(at, start, stop) == 0))
-        stage.drop_list_keys(at)
         return FeatureSummary(
             name=feature.name,
             kind=feature.kind,

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from hotrow.config import to_mapping
+from hotrow.data._journal import Journal
 from hotrow.data._pipeline import ordered_map
 from hotrow.data._slices import flat_indices
 from hotrow.data.encoder import cut_lists, encode_dense
 from hotrow.data.formats.base import Chunk, RawFormat
 from hotrow.data.manifest import SourceInfo
 from hotrow.data.raw import RawList
-from hotrow.data.rejections import RejectionLog, Rejections
+from hotrow.data.rejections import RejectionLog, Rejections, RejectionState
 from hotrow.data.schema import ListFeature, Schema
-from hotrow.data.stage import Stage, StageBlock, StageList, StageWriter, narrow_keys
+from hotrow.data.stage import Stage, StageBlock, StageList, StageState, StageWriter, narrow_keys
 from hotrow.errors import DataError
 from hotrow.progress import Progress, progress
 
+_LOG = logging.getLogger(__name__)
+
 _MAX_THREADS = 8
+
+NOTE_EVERY = 5.0
+"""Seconds of reading that a killed preparation may lose."""
+
+_READING = "reading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,59 @@ class Readings:
     rejected: Counter[str]
     first_rejection: DataError | None
     stage: Stage
+
+
+@dataclass(kw_only=True)
+class Place:
+    """How far a source has been read.
+
+    Attributes:
+        chunks: of it that are staged.
+        lines: rows in them, accepted or not.
+        header: lines before these.
+        rows: accepted ones.
+    """
+
+    chunks: int = 0
+    lines: int = 0
+    header: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstRejection:
+    """The arguments of a ``DataError``."""
+
+    file: str
+    reason: str
+    line: int | None
+    column: str | None
+
+    @property
+    def error(self) -> DataError:
+        """The error that a strict reader would have stopped with."""
+        return DataError(self.file, self.reason, line=self.line, column=self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingState:
+    """How far the reading is, in the journal.
+
+    Attributes:
+        done: sources that were read.
+        place: in the one after them.
+        stage: what is staged.
+        rejected: what was set aside.
+        first: the first of it.
+        is_finished: whether all sources were read, and the stage is closed.
+    """
+
+    done: tuple[SourceInfo, ...] = ()
+    place: Place = field(default_factory=Place)
+    stage: StageState
+    rejected: RejectionState
+    first: FirstRejection | None
+    is_finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +128,7 @@ def read_sources(
     ordered: bool,
     strict: bool,
     show_progress: bool,
+    journal: Journal | None = None,
 ) -> Readings:
     """Parse all sources into a stage.
 
@@ -74,58 +140,124 @@ def read_sources(
         ordered: whether rows carry what they are split by.
         strict: stop at the first row that cannot be used.
         show_progress: report progress on standard error.
+        journal: what was read before, and from now on; None: all is read, and nothing noted.
 
     Raises:
         DataError: a source cannot be read, is unlabelled, or (strict) has an unusable row.
     """
-    stage_folder = folder / "stage"
-    stage_folder.mkdir()
+    stage_folder = folder / "stage" if journal is None else journal.stage
+    before = _read_before(journal)
+    if before is not None:
+        _LOG.info("going on with what a killed preparation left: %d rows", before.stage.rows)
+        if before.is_finished:
+            return _readings(before, Stage(stage_folder, schema, rows=before.stage.rows))
+    stage_folder.mkdir(exist_ok=True)
     total = sum(source.stat().st_size for source in sources) / 1e6
+    stage_state, rejected = (None, None) if before is None else (before.stage, before.rejected)
     with (
         progress("read", total or None, "MB", show=show_progress) as bar,
-        StageWriter(stage_folder, schema, ordered=ordered) as writer,
-        RejectionLog(folder) as log,
+        StageWriter(stage_folder, schema, ordered=ordered, state=stage_state) as writer,
+        RejectionLog(folder, rejected) as log,
     ):
-        reader = _Reader(log_format, writer, log, bar, strict)
-        infos = tuple(reader.read(source) for source in sources)
-    stage = Stage(stage_folder, schema, rows=writer.rows)
-    return Readings(infos, log.counts, reader.first_rejection, stage)
+        reader = _Reader(log_format, writer, log, bar, strict, journal, before)
+        for source in sources:
+            reader.read(source)
+        finished = reader.state(is_finished=True)
+    if journal is not None:
+        journal.note(_READING, to_mapping(finished))
+    return _readings(finished, Stage(stage_folder, schema, rows=writer.rows))
+
+
+def _read_before(journal: Journal | None) -> ReadingState | None:
+    found = None if journal is None else journal.get(_READING)
+    return None if found is None else msgspec.convert(found, ReadingState)
+
+
+def _readings(state: ReadingState, stage: Stage) -> Readings:
+    first = None if state.first is None else state.first.error
+    return Readings(state.done, Counter(state.rejected.counts), first, stage)
 
 
 class _Reader:
     """Reads sources one after another into one stage and one log of rejections."""
 
     def __init__(
-        self, log_format: RawFormat, writer: StageWriter, log: RejectionLog, bar: Progress, strict: bool
+        self,
+        log_format: RawFormat,
+        writer: StageWriter,
+        log: RejectionLog,
+        bar: Progress,
+        strict: bool,
+        journal: Journal | None,
+        before: ReadingState | None,
     ) -> None:
         self._format = log_format
         self._writer = writer
         self._log = log
         self._bar = bar
         self._strict = strict
-        self.first_rejection: DataError | None = None
+        self._journal = journal
+        self._noted = time.monotonic()
+        self._before = [] if before is None else [*before.done]
+        self._done: list[SourceInfo] = []
+        self._place = Place() if before is None else before.place
+        self._first = None if before is None else before.first
 
-    def read(self, source: Path) -> SourceInfo:
-        """Read one source to its end."""
-        lines = header = rows = 0
+    def state(self, *, is_finished: bool = False) -> ReadingState:
+        """Return how far the reading is."""
+        return ReadingState(
+            done=tuple(self._done),
+            place=self._place,
+            stage=self._writer.state(),
+            rejected=self._log.state(),
+            first=self._first,
+            is_finished=is_finished,
+        )
+
+    def read(self, source: Path) -> None:
+        """Read one source to its end, or what is left of it."""
+        if len(self._done) < len(self._before):
+            self._done.append(self._before[len(self._done)])
+            self._bar.advance(source.stat().st_size / 1e6)
+            return
+        place = self._place
         threads = min(os.cpu_count() or 1, _MAX_THREADS)
         parse = partial(_parse, self._format, source)
-        for staged in ordered_map(parse, self._format.chunks(source), threads=threads):
-            self._set_aside(source, staged.rejected.shifted(header + lines))
+        for staged in ordered_map(parse, self._chunks(source, place.chunks), threads=threads):
+            self._set_aside(source, staged.rejected.shifted(place.header + place.lines))
             self._writer.append(staged.block)
-            lines += staged.num_lines
-            header += staged.skipped
-            rows += len(staged.block)
+            place.chunks += 1
+            place.lines += staged.num_lines
+            place.header += staged.skipped
+            place.rows += len(staged.block)
             self._bar.advance(staged.consumed / 1e6, rows=self._writer.rows)
-        return SourceInfo(file=str(source), rows=rows, rejected=lines - rows)
+            self._note()
+        self._done.append(SourceInfo(file=str(source), rows=place.rows, rejected=place.lines - place.rows))
+        self._place = Place()
+
+    def _chunks(self, source: Path, skipped: int) -> Iterator[Chunk]:
+        """Yield the chunks of a source but for the first ones, which are read for their places alone."""
+        for number, chunk in enumerate(self._format.chunks(source)):
+            if number >= skipped:
+                yield chunk
+            else:
+                self._bar.advance(chunk.consumed / 1e6)
+
+    def _note(self) -> None:
+        if self._journal is not None and time.monotonic() - self._noted >= NOTE_EVERY:
+            self._journal.note(_READING, to_mapping(self.state()))
+            self._noted = time.monotonic()
 
     def _set_aside(self, source: Path, rejected: Rejections) -> None:
         if not len(rejected):
             return
-        if self.first_rejection is None:
-            self.first_rejection = next(iter(rejected)).error(source)
-        if self._strict:
-            raise self.first_rejection
+        if self._first is None or self._strict:
+            error = next(iter(rejected)).error(source)
+            self._first = self._first or FirstRejection(
+                file=error.file, reason=error.reason, line=error.line, column=error.column
+            )
+            if self._strict:
+                raise error
         self._log.add(source, rejected)
 
 

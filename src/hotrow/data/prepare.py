@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hotrow.config import override, to_mapping
 from hotrow.data._arranging import arrange
 from hotrow.data._encoding import encode_features
+from hotrow.data._journal import Journal, identity_of, is_of
 from hotrow.data._paths import check_paths
 from hotrow.data._reading import Readings, read_sources
 from hotrow.data._writing import write_splits
@@ -83,6 +85,17 @@ class _Plan:
     options: Mapping[str, Any]
     caps: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the result depends on beside the sources, as plain JSON types."""
+        return {
+            "schema": to_mapping(self.schema),
+            "split": self.split if isinstance(self.split, str) else to_mapping(self.split),
+            "strict": self.strict,
+            "options": dict(self.options),
+            "caps": dict(self.caps),
+        }
+
 
 def prepare(
     format_name: str,
@@ -101,7 +114,8 @@ def prepare(
         format_name: a known format, e.g. ``"criteo"``.
         sources: the logs, in order of time; plain or gzipped. Of formats that are read in memory, files or
             folders.
-        out: the data set's folder; complete or absent, whatever happens.
+        out: the data set's folder; complete or absent, whatever happens. What a killed preparation of the
+            same logs by the same settings has left beside it is gone on with.
         config: options.
         schema: the schema file that says what the columns of csv and parquet are.
         settings: the format's own options as text, by name; of formats that have none, fields of ``config``.
@@ -207,7 +221,10 @@ def _prepare_log(
     if not isinstance(plan.split, SplitRule):
         check_split(plan.split, len(sources))
     reuse_freed_memory()
-    with atomic_folder(out, overwrite=overwrite) as folder:
+    identity = identity_of(sources, plan.settings)
+    adopt = None if identity is None else partial(is_of, identity=identity)
+    with atomic_folder(out, overwrite=overwrite, adopt=adopt) as folder:
+        journal = None if identity is None else Journal(folder, identity)
         readings = read_sources(
             plan.log_format,
             plan.schema,
@@ -216,17 +233,27 @@ def _prepare_log(
             ordered=isinstance(plan.split, SplitRule) and plan.split.is_ordered,
             strict=plan.strict,
             show_progress=show_progress,
+            journal=journal,
         )
         _require_rows(readings)
         stage = readings.stage
         if isinstance(plan.split, SplitRule):
-            stage, ranges = arrange(stage, plan.split, folder, out, show_progress=show_progress)
+            stage, ranges = arrange(
+                stage, plan.split, folder, out, show_progress=show_progress, journal=journal
+            )
         else:
             ranges = split_ranges(plan.split, [source.rows for source in readings.sources], out)
         encoded = encode_features(
-            stage, folder, train=ranges["train"], caps=plan.caps, show_progress=show_progress
+            stage,
+            folder,
+            train=ranges["train"],
+            caps=plan.caps,
+            show_progress=show_progress,
+            journal=journal,
         )
         splits = write_splits(stage, ranges, encoded.schema, folder, show_progress=show_progress)
+        if journal is not None:
+            journal.remove()
         stage.remove()
         Manifest(
             schema=encoded.schema, splits=splits, sources=readings.sources, options=dict(plan.options)

@@ -127,6 +127,19 @@ def none_accepted(source: Path, count: int, first: Rejection) -> DataError:
     return DataError(source, reason, line=first.line, column=first.column or None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RejectionState:
+    """How far a ``RejectionLog`` is.
+
+    Attributes:
+        counts: rejected rows by reason.
+        size: bytes of the file; 0: there is none.
+    """
+
+    counts: dict[str, int]
+    size: int
+
+
 class RejectionLog:
     r"""Writes rejected rows to ``rejected.tsv`` (made when the first one comes) and counts them.
 
@@ -135,12 +148,20 @@ class RejectionLog:
 
     Args:
         folder: where the file goes.
+        state: what ``state`` returned, to go on from there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, state: RejectionState | None = None) -> None:
         self.path = folder / REJECTED_FILE
         self.counts: Counter[str] = Counter()
         self._stream: BinaryIO | None = None
+        if state is not None and state.size:
+            self.counts.update(state.counts)
+            self._stream = self.path.open("r+b")
+            self._stream.truncate(state.size)
+            self._stream.seek(state.size)
+        else:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> RejectionLog:
         return self
@@ -150,6 +171,13 @@ class RejectionLog:
     ) -> None:
         if self._stream is not None:
             self._stream.close()
+
+    def state(self) -> RejectionState:
+        """Write out what was added, and return what is needed to go on after it."""
+        if self._stream is None:
+            return RejectionState(counts={}, size=0)
+        self._stream.flush()
+        return RejectionState(counts=dict(self.counts), size=self._stream.tell())
 
     def add(self, source: Path, rejections: Rejections | Sequence[Rejection]) -> None:
         """Write and count rejected rows."""

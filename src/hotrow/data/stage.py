@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,23 @@ def narrow_keys(
     return tuple(narrow), keys == MISSING_KEY
 
 
+@dataclass(frozen=True, kw_only=True)
+class StageState:
+    """How far a ``StageWriter`` is.
+
+    Attributes:
+        rows: that were appended.
+        listed: ids of each list feature.
+        missing: of each categorical feature the bits that do not fill a byte yet, as ``"0"`` and ``"1"``.
+        sizes: bytes of each file.
+    """
+
+    rows: int
+    listed: tuple[int, ...]
+    missing: tuple[str, ...]
+    sizes: dict[str, int]
+
+
 class StageWriter:
     """Appends rows to a stage.
 
@@ -105,17 +122,23 @@ class StageWriter:
         folder: an existing folder for the stage's files.
         schema: which columns rows have.
         ordered: whether rows carry what they are split by.
+        state: what ``state`` returned, to go on from there.
     """
 
-    def __init__(self, folder: Path, schema: Schema, *, ordered: bool = False) -> None:
+    def __init__(
+        self, folder: Path, schema: Schema, *, ordered: bool = False, state: StageState | None = None
+    ) -> None:
         self._folder = folder
         self._schema = schema
         self._ordered = ordered
         self._files = ExitStack()
         self._streams: dict[str, BinaryIO] = {}
-        self._missing_rest = np.empty((len(schema.categorical), 0), dtype=np.bool_)
-        self._listed = [0] * len(schema.lists)
-        self.rows = 0
+        self._sizes = None if state is None else state.sizes
+        rest = ("",) * len(schema.categorical) if state is None else state.missing
+        self._missing_rest = np.array([[bit == "1" for bit in bits] for bits in rest], dtype=np.bool_)
+        self._missing_rest = self._missing_rest.reshape(len(schema.categorical), -1 if any(rest) else 0)
+        self._listed = [0] * len(schema.lists) if state is None else [*state.listed]
+        self.rows = 0 if state is None else state.rows
 
     def __enter__(self) -> StageWriter:
         names = ["dense", "labels"]
@@ -127,9 +150,24 @@ class StageWriter:
         names += ["groups"] if self._schema.group else []
         names += ["order"] if self._ordered else []
         for name in names:
-            stream = (self._folder / name).open("wb", buffering=_BUFFER_BYTES)
+            mode = "wb" if self._sizes is None else "r+b"
+            stream = cast(BinaryIO, (self._folder / name).open(mode, buffering=_BUFFER_BYTES))
             self._streams[name] = self._files.enter_context(stream)
+            if self._sizes is not None:
+                stream.truncate(self._sizes[name])
+                stream.seek(self._sizes[name])
         return self
+
+    def state(self) -> StageState:
+        """Write out what was appended, and return what is needed to go on after it."""
+        for stream in self._streams.values():
+            stream.flush()
+        return StageState(
+            rows=self.rows,
+            listed=tuple(self._listed),
+            missing=tuple("".join("01"[bit] for bit in bits.tolist()) for bits in self._missing_rest),
+            sizes={name: stream.tell() for name, stream in self._streams.items()},
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -173,7 +211,7 @@ class Stage:
     """
 
     def __init__(self, folder: Path, schema: Schema, *, rows: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self.schema = schema
         self.rows = rows
 
@@ -251,24 +289,24 @@ class Stage:
 
     def ids_writer(self, feature: int) -> BinaryIO:
         """Open the file that takes a feature's ids, in row order, as int32."""
-        return (self._folder / f"ids{feature}").open("wb")
+        return (self.folder / f"ids{feature}").open("wb")
 
     def list_ids_writer(self, feature: int) -> BinaryIO:
         """Open the file that takes a list feature's ids, in the order of its keys, as int32."""
-        return (self._folder / f"listids{feature}").open("wb")
+        return (self.folder / f"listids{feature}").open("wb")
 
     def drop_keys(self, feature: int) -> None:
         """Remove a feature's keys, when its ids are written."""
-        (self._folder / f"keys{feature}").unlink()
-        (self._folder / f"missing{feature}").unlink()
+        (self.folder / f"keys{feature}").unlink(missing_ok=True)
+        (self.folder / f"missing{feature}").unlink(missing_ok=True)
 
     def drop_list_keys(self, feature: int) -> None:
         """Remove a list feature's keys, when its ids are written."""
-        (self._folder / f"list{feature}").unlink()
+        (self.folder / f"list{feature}").unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove all files of the stage."""
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
     def _list(self, feature: int, start: int, stop: int) -> StageList:
         place = self.listed(feature, start, stop)
@@ -292,10 +330,10 @@ class Stage:
 
     def _read(self, name: str, dtype: np.dtype[Any], start: int, stop: int) -> NDArray[Any]:
         found = np.fromfile(
-            self._folder / name, dtype=dtype, count=stop - start, offset=start * dtype.itemsize
+            self.folder / name, dtype=dtype, count=stop - start, offset=start * dtype.itemsize
         )
         if len(found) != stop - start:
             raise InternalError(
-                f"{self._folder / name}: {len(found)} values at {start}, expected {stop - start}"
+                f"{self.folder / name}: {len(found)} values at {start}, expected {stop - start}"
             )
         return found
