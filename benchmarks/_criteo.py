@@ -38,11 +38,19 @@ def kaggle_schema(*, cap: int) -> Schema:
     )
 
 
-def write_random(folder: Path, schema: Schema, *, train: Sequence[int], test: int) -> Dataset:
-    """Write a data set with ``train`` rows for each shard of that split and ``test`` rows for the test."""
+def write_random(folder: Path, schema: Schema, *, train: Sequence[int], test: int, valid: int = 0) -> Dataset:
+    """Write a data set.
+
+    Args:
+        folder: of the data set.
+        schema: its features.
+        train: rows of each shard of that split.
+        test: rows of the test split.
+        valid: rows of the validation split.
+    """
     rng = np.random.default_rng(0)
-    splits: dict[str, object] = {"valid": {"shards": []}}
-    for split, sizes in (("train", train), ("test", (test,))):
+    splits: dict[str, object] = {}
+    for split, sizes in (("train", train), ("valid", (valid,) if valid else ()), ("test", (test,))):
         (folder / split).mkdir(parents=True)
         shards = []
         for number, rows in enumerate(sizes):

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hotrow.data.loader import Loader
+from hotrow.metrics import MetricAccumulator
 from hotrow.models import DLRMConfig
 from hotrow.train.config import TrainConfig
 from hotrow.types import Batch
@@ -111,6 +113,45 @@ class PlainTrainer:
             self.sgd.param_groups[0]["lr"] = self.config.tables.lr * share
             self.sgd.step()
             self.sgd.zero_grad()
+
+
+class PlainContender:
+    """The peer as a contender of suite ``train``.
+
+    Args:
+        config: sizes.
+        weights: state of a hotrow DLRM of the same sizes, which is copied.
+        train: optimizers.
+    """
+
+    def __init__(self, config: DLRMConfig, weights: dict[str, Tensor], train: TrainConfig) -> None:
+        self._trainer = PlainTrainer(PlainDLRM(config, weights), train)
+
+    def convert(self, batch: Batch) -> Batch:
+        """Return a copy of the batch."""
+        return copied(batch)
+
+    def step(self, given: Batch) -> None:
+        """Train on a batch."""
+        self._trainer.step(given, share=1.0, rows=len(given))
+
+
+def copied(batch: Batch) -> Batch:
+    """Return a copy of a labelled batch without lists."""
+    assert batch.labels is not None
+    return Batch(batch.dense.clone(), batch.ids.clone(), batch.labels.clone())
+
+
+def plain_auc(model: PlainDLRM, loader: Loader) -> float:
+    """Return a plain model's AUC on a loader's rows."""
+    metrics = MetricAccumulator()
+    with torch.inference_mode(), loader.epoch() as batches:
+        for batch in batches:
+            assert batch.labels is not None
+            metrics.update(batch.labels.numpy(), model(batch).numpy())
+    area = metrics.result().auc
+    assert area is not None
+    return area
 
 
 def _network(

@@ -9,8 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks._plain import PlainDLRM, PlainTrainer
-from benchmarks.train import plain_auc
+from benchmarks._plain import PlainDLRM, PlainTrainer, plain_auc
 from hotrow.data.dataset import Dataset
 from hotrow.data.loader import Loader, LoaderConfig
 from hotrow.data.prepare import prepare

@@ -95,8 +95,8 @@ SUITES = {
         tests=("tests/data",),
     ),
     "train": Suite(
-        module="benchmarks.train",
-        measures="samples/s of training, against a plain nn.EmbeddingBag DLRM on the same batches",
+        module="benchmarks.train.suite",
+        measures="samples/s of training, against a plain DLRM, facebookresearch/dlrm and TorchRec",
         tests=("tests/train", "tests/embedding", "tests/conformance"),
     ),
     "quality": Suite(

@@ -65,6 +65,7 @@ def run() -> Figures:
         "percentile": PERCENTILE,
         "seconds for each": BUDGET_S,
         "geometric mean over static 25, at least": statistics.geometric_mean(gains) if gains else None,
+        "targets that nothing held": sum(not row["qps"] for row in rows),
         "least over the better static": min(row["over_better_static"] or math.inf for row in rows),
         "models": rows,
     }
