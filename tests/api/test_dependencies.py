@@ -10,7 +10,18 @@ import hotrow
 SOURCE = Path(hotrow.__file__).parent
 
 LAYERS = (
-    {"errors", "units", "types", "config", "files", "descriptors", "progress", "interrupt", "version"},
+    {
+        "errors",
+        "units",
+        "types",
+        "config",
+        "files",
+        "memory",
+        "descriptors",
+        "progress",
+        "interrupt",
+        "version",
+    },
     {"kernels", "metrics", "scheduling"},
     {"data", "layers", "embedding"},
     {"models", "synth"},

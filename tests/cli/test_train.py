@@ -153,7 +153,7 @@ def test_a_stopped_run_says_how_to_go_on(
     [
         (("--model", "deepfn"), "model: got 'deepfn', expected one of "),
         (("--strategy", "hybrid"), "--strategy: got 'hybrid', expected cpu, the only one in this version"),
-        (("--precision", "fp16"), "precision: got 'fp16', expected one of fp32, bf16"),
+        (("--precision", "fp16"), "precision: got 'fp16', expected fp32 or bf16"),
         (
             ("--set", "batchsize=3"),
             "batchsize: got '3', expected batch_size, or another of the fields epochs,",

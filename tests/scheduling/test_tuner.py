@@ -89,6 +89,13 @@ def test_where_no_static_scheduler_holds_settings_are_tried_at_the_floor() -> No
     assert min(rates) == pytest.approx(0.05 * SUSTAINED * 60)  # a twentieth of the highest capacity
 
 
+def test_where_nothing_holds_no_gain_is_told() -> None:
+    tuned = drive(tune(config(), History()), Planted(lambda knobs: 1e-3).measure)
+    assert tuned.best.qps == 0
+    assert tuned.gain_over("static_25") is None
+    assert tuned.least_gain_over("static_25") is None
+
+
 def test_the_better_static_scheduler_wins_where_it_is_best() -> None:
     def capacity(knobs: Knobs) -> float:
         return 1000.0 if knobs.batch_size == 25 else 500.0

@@ -136,10 +136,13 @@ class Tuned:
         return self.best.qps / other.qps if other.qps > 0 else None
 
     def least_gain_over(self, name: str) -> float | None:
-        """Return ``gain_over``, where that contender has no rate what it is at least; None: unknown."""
+        """Return ``gain_over``, where that contender has no rate what it is at least; None: unknown.
+
+        It is unknown too where no rate was found for the best, which then is no better than any.
+        """
         other = self._contender(name)
         rate = other.qps or other.failed_qps
-        return None if math.isinf(rate) else self.best.qps / rate
+        return None if math.isinf(rate) or not self.best.qps else self.best.qps / rate
 
     def _contender(self, name: str) -> Contender:
         return next(contender for contender in self.contenders if contender.name == name)
