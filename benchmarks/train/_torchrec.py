@@ -1,4 +1,9 @@
-"""TorchRec's DLRM on FBGEMM's fused tables: its eager single-process path (torchrec 1.8.0)."""
+"""TorchRec's DLRM on FBGEMM's fused tables: its eager single-process path (torchrec 1.8.0).
+
+Its requirements ask for FBGEMM's CUDA build, so it is no part of the extra ``bench``. Beside that extra
+``pip install --no-deps`` takes torchrec==1.8.0 torchmetrics==1.0.3 tensordict pyvers pyre-extensions
+typing-inspect mypy-extensions lightning-utilities orjson cloudpickle importlib_metadata zipp tqdm.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +40,7 @@ class TorchRec:
                 FusedEmbeddingBagCollection,
             )
         except ImportError as error:
-            raise ContenderMissingError(f"TorchRec: {error}") from error
+            raise ContenderMissingError(f"TorchRec: {error} (see benchmarks/train/_torchrec.py)") from error
         self._keyed = KeyedJaggedTensor
         self._names = [table.name for table in config.tables]
         tables = [

@@ -41,9 +41,9 @@ def _table(path: Path) -> tuple[Path, Path]:
 def _kill(words: Sequence[object], out: Path, points: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return for each point the kills, and of the last process its operations and chunks."""
     out.mkdir(exist_ok=True)
-    script = Path(__file__).with_name("killing.py")
     run = subprocess.run(
-        [sys.executable, str(script), *map(str, words), str(out), *map(str, points)],
+        [sys.executable, "-m", "tests.data.killing", *map(str, words), str(out), *map(str, points)],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

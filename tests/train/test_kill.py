@@ -18,9 +18,9 @@ WriteDataset = Callable[..., Path]
 def _train_and_kill(data: Path, out: Path, points: Sequence[int]) -> list[tuple[int, int]]:
     """Return for each point how often it was killed, and the file operations of its last process."""
     out.mkdir(exist_ok=True)
-    script = Path(__file__).with_name("killing.py")
     run = subprocess.run(
-        [sys.executable, str(script), str(data), str(out), *map(str, points)],
+        [sys.executable, "-m", "tests.train.killing", str(data), str(out), *map(str, points)],
+        cwd=Path(__file__).parents[2],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
