@@ -31,7 +31,8 @@ def main() -> None:
     def prepared(folder: Path) -> str:
         parsed = _count_chunks()
         folder.mkdir(exist_ok=True)
-        prepare(name, [Path(source)], folder / "data", schema=Path(schema) if schema else None)
+        if not (folder / "data").exists():  # it is complete from then on, and a repetition refuses it
+            prepare(name, [Path(source)], folder / "data", schema=Path(schema) if schema else None)
         return str(len(parsed))
 
     run_points([*map(int, sys.argv[5:])], Path(out), prepared)
