@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hotrow.layers.dice import Activation, activation_parameters, make_activation
 from hotrow.layers.half import HalfProducts
 from hotrow.layers.initial import xavier_linear
+from hotrow.layers.relu_chain import is_worth_it, relu_chain
 
 
 class MLP(HalfProducts):
@@ -47,6 +48,7 @@ class MLP(HalfProducts):
                     linear.bias.normal_(0.0, math.sqrt(1.0 / outputs), generator=generator)
             layers += [linear, make_activation(activation, outputs)]
         self.layers = nn.Sequential(*(layers if activate_last else layers[:-1]))
+        self._has_relu = activation == "relu"
 
     @property
     def last(self) -> nn.Linear:
@@ -55,6 +57,10 @@ class MLP(HalfProducts):
 
     def forward(self, x_BN: Tensor) -> Tensor:
         """Map (B, first of sizes) to (B, last of sizes)."""
+        is_trained = torch.is_grad_enabled() and not self.half_products
+        if self._has_relu and is_trained and is_worth_it(x_BN):
+            linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+            return relu_chain(x_BN, linears, activate_last=len(self.layers) == 2 * len(linears))
         return self.product(self.layers, x_BN)
 
 

@@ -15,6 +15,7 @@ from hotrow.files import storage_errors
 from hotrow.interrupt import deferred_interrupt
 from hotrow.layers.half import set_half_products
 from hotrow.layers.inference import half
+from hotrow.memory import reuse_freed_memory
 from hotrow.models import build_model
 from hotrow.train._random import seed_everything
 from hotrow.train.checkpoint import read_checkpoint, read_notes
@@ -96,6 +97,7 @@ def train_model(
             return folder.read_report()
     if recipe.train.precision == "bf16" and not half.is_available():
         logger.warning("this processor has no bf16 products, torch computes them slowly: fp32 is faster here")
+    reuse_freed_memory()
     loaders = make_loaders(dataset, recipe)
     start = None if start_from is None else _warm_start(Path(start_from), folder, recipe, dataset)
     if not resume:
