@@ -1,10 +1,13 @@
-"""Work in forked processes that kill themselves at a chosen file operation, and is repeated to its end."""
+"""Work in forked processes, killed at a chosen file operation or at any time, and repeated to its end."""
 
 from __future__ import annotations
 
 import os
+import random
+import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,8 +60,48 @@ def run_points(points: Sequence[int], out: Path, work: Callable[[Path], str]) ->
         print(kills, report.read_text(), flush=True)
 
 
-def _in_child(folder: Path, point: int, work: Callable[[Path], str], report: Path) -> int:
-    """Do it in a forked process and return its exit status, negative for a signal."""
+def run_at_random(kills: int, out: Path, work: Callable[[Path], str]) -> None:
+    """Work in ``out/0``, undisturbed; then in ``out/1`` and on, killed (SIGKILL) at random times, repeatedly.
+
+    Each is worked at to its end; the last one takes what is left of the kills. Prints for each how often it
+    was killed.
+
+    Args:
+        kills: all together.
+        out: an existing folder.
+        work: is given the folder, which may be there.
+    """
+    generator, report = random.Random(0), out / "report.txt"
+    started = time.monotonic()
+    if _in_child(out / "0", 0, work, report) != 0:
+        sys.exit("undisturbed: it failed")
+    whole = time.monotonic() - started
+    number = 0
+    while kills:
+        number, killed = number + 1, 0
+        while True:
+            seconds = generator.uniform(0.0, whole) if kills else None
+            status = _in_child(out / str(number), 0, work, report, seconds)
+            if status not in (0, -signal.SIGKILL):
+                sys.exit(f"{number}, killed {killed} times: exit status {status}")
+            if status == 0:
+                break
+            killed, kills = killed + 1, kills - 1
+        print(killed, flush=True)
+
+
+def _in_child(
+    folder: Path, point: int, work: Callable[[Path], str], report: Path, seconds: float | None = None
+) -> int:
+    """Do it in a forked process and return its exit status, negative for a signal.
+
+    Args:
+        folder: of the work.
+        point: before which file operation it kills itself; 0: never.
+        work: is given the folder.
+        report: takes its file operations and what it returned.
+        seconds: after which it is killed; None: never.
+    """
     child = os.fork()
     if child == 0:
         status = 1
@@ -74,4 +117,8 @@ def _in_child(folder: Path, point: int, work: Callable[[Path], str], report: Pat
         finally:
             sys.stderr.flush()
             os._exit(status)
+    ended = os.pidfd_open(child)
+    if not select.select([ended], [], [], seconds)[0]:
+        signal.pidfd_send_signal(ended, signal.SIGKILL)
+    os.close(ended)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

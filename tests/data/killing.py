@@ -1,7 +1,8 @@
 """Prepares at the points of ``tests.killing``; run by test_prepare_killed.py.
 
-Usage: python -m tests.data.killing FORMAT SCHEMA SOURCE OUT POINT... ; SCHEMA is empty for none. What is done
-is noted after every chunk, and chunks are small. Prints too how many chunks the last process parsed.
+Usage: python -m tests.data.killing FORMAT SCHEMA SOURCE OUT POINT..., or ... OUT random KILLS; SCHEMA is
+empty for none. What is done is noted after every chunk, and chunks are small. Prints too how many chunks the
+last process parsed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.killing import run_points
+from tests.killing import run_at_random, run_points
 
 from hotrow.data import _reading
 from hotrow.data.formats.criteo import Criteo
@@ -35,7 +36,10 @@ def main() -> None:
             prepare(name, [Path(source)], folder / "data", schema=Path(schema) if schema else None)
         return str(len(parsed))
 
-    run_points([*map(int, sys.argv[5:])], Path(out), prepared)
+    if sys.argv[5] == "random":
+        run_at_random(int(sys.argv[6]), Path(out), prepared)
+    else:
+        run_points([*map(int, sys.argv[5:])], Path(out), prepared)
 
 
 def _count_chunks() -> list[int]:

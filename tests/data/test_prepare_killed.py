@@ -15,6 +15,7 @@ from hotrow.data._journal import Journal, identity_of, is_of
 from hotrow.data.dataset import Dataset
 from hotrow.data.prepare import PrepareConfig, prepare
 
+KILLS = 50
 SCHEMA = """
 label = "clicked"
 group = "user"
@@ -38,21 +39,23 @@ def _table(path: Path) -> tuple[Path, Path]:
     return path / "rows.csv", path / "columns.toml"
 
 
-def _kill(words: Sequence[object], out: Path, points: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return for each point the kills, and of the last process its operations and chunks."""
+def _run(words: Sequence[object], out: Path, how: Sequence[object]) -> list[list[int]]:
+    """Return the numbers that the killed preparations print, line by line."""
     out.mkdir(exist_ok=True)
     run = subprocess.run(
-        [sys.executable, "-m", "tests.data.killing", *map(str, words), str(out), *map(str, points)],
+        [sys.executable, "-m", "tests.data.killing", *map(str, words), str(out), *map(str, how)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    return [
-        (int(kills), int(operations), int(chunks))
-        for kills, operations, chunks in map(str.split, run.stdout.splitlines())
-    ]
+    return [[*map(int, line.split())] for line in run.stdout.splitlines()]
+
+
+def _kill(words: Sequence[object], out: Path, points: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return for each point the kills, and of the last process its operations and chunks."""
+    return [(kills, operations, chunks) for kills, operations, chunks in _run(words, out, points)]
 
 
 def _files(data: Path) -> dict[str, bytes]:
@@ -95,6 +98,16 @@ def test_killed_at_some_moments(words: tuple[object, ...], tmp_path: Path) -> No
 def test_killed_at_every_moment(words: tuple[object, ...], tmp_path: Path) -> None:
     [(_, operations, _)] = _kill(words, tmp_path / "out", [0])
     _check(words, tmp_path / "out", range(1, operations + 1))
+
+
+@pytest.mark.slow
+def test_killed_at_random_times(words: tuple[object, ...], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    killed = [kills for (kills,) in _run(words, out, ["random", KILLS])]
+    assert sum(killed) == KILLS
+    for number, kills in enumerate(killed, 1):
+        assert _files(out / str(number) / "data") == _files(out / "0" / "data"), f"killed {kills} times"
+        assert [entry.name for entry in (out / str(number)).iterdir()] == ["data"]
 
 
 def _abandon(log: Path, out: Path, config: PrepareConfig, monkeypatch: pytest.MonkeyPatch) -> Path:

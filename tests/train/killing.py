@@ -1,6 +1,6 @@
 """Trains at the points of ``tests.killing``; run by test_kill.py.
 
-Usage: python -m tests.train.killing DATASET OUT POINT...
+Usage: python -m tests.train.killing DATASET OUT POINT..., or DATASET OUT random KILLS.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torch._dynamo  # here, once, because torch imports it at the first optimizer, in every child
 import torch.utils.tensorboard
-from tests.killing import run_points
+from tests.killing import run_at_random, run_points
 
 from hotrow.data.dataset import Dataset
 from hotrow.train import RunFolder, make_recipe, train_model
@@ -36,7 +36,10 @@ def main() -> None:
         train_model(dataset, recipe, folder, resume=RunFolder(folder).is_run)
         return ""
 
-    run_points([*map(int, sys.argv[3:])], out, train)
+    if sys.argv[3] == "random":
+        run_at_random(int(sys.argv[4]), out, train)
+    else:
+        run_points([*map(int, sys.argv[3:])], out, train)
 
 
 if __name__ == "__main__":
