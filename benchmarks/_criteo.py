@@ -13,6 +13,7 @@ from hotrow.data.dataset import FORMAT_VERSION, SCHEMA_FILE, Dataset
 from hotrow.data.raw import EncodedBlock
 from hotrow.data.schema import CategoricalFeature, DenseFeature, Schema
 from hotrow.data.shards import write_shard
+from hotrow.data.vocabulary import VOCABULARY_FOLDER
 from hotrow.files import write_json
 
 KAGGLE_ROWS = (
@@ -32,7 +33,7 @@ def kaggle_schema(*, cap: int) -> Schema:
         label="label",
         dense=tuple(DenseFeature(name=f"I{index}") for index in range(1, NUM_DENSE + 1)),
         categorical=tuple(
-            CategoricalFeature(name=f"C{index}", rows=min(rows, cap))
+            CategoricalFeature(name=f"C{index}", rows=min(rows, cap), encoding="hash")
             for index, rows in enumerate(KAGGLE_ROWS, start=1)
         ),
     )
@@ -62,6 +63,7 @@ def write_random(folder: Path, schema: Schema, *, train: Sequence[int], test: in
         folder / SCHEMA_FILE,
         {"format_version": FORMAT_VERSION, "schema": to_mapping(schema), "splits": splits},
     )
+    (folder / VOCABULARY_FOLDER).mkdir()  # without any: ids are as if they had been hashed
     return Dataset.open(folder)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hotrow.synth import synthesize_criteo
 
-LENGTHS = (2_000_000, 6_000_000)
+LENGTHS = (2_000_000, 10_000_000)
 SEED = 1
 
 

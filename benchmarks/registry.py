@@ -104,6 +104,17 @@ SUITES = {
         measures="test AUC after one epoch on 2M synthetic rows, against the ceiling and a plain DLRM",
         tests=("tests/train", "tests/metrics", "tests/synth", "tests/conformance"),
     ),
+    "epoch": Suite(
+        module="benchmarks.epoch",
+        measures="`hotrow prepare` and an epoch of `hotrow train` on 10M rows, and minutes of Kaggle's 46M",
+        tests=("tests/data", "tests/train"),
+    ),
+    "precision": Suite(
+        module="benchmarks.precision",
+        measures="test AUC and learning curves of training in bf16 and in fp32, on three seeds",
+        tests=("tests/train", "tests/metrics", "tests/synth", "tests/conformance"),
+        needs_data="ml-1m",
+    ),
     "ncf": Suite(
         module="benchmarks.ncf.reproduce",
         measures="HR@10 and NDCG@10 of GMF, MLP and NeuMF on MovieLens-1M, by the published protocol, "

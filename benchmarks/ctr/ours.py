@@ -50,18 +50,22 @@ def our_rate(preset: str, dataset: Dataset, setup: Setup) -> float:
         return train_model(dataset, recipe, Path(folder) / "run").samples_per_second
 
 
-def _recipe(preset: str, dataset: Dataset, setup: Setup, seed: int) -> Recipe:
+def settings_of(preset: str, setup: Setup) -> dict[str, str]:
+    """Return all settings of a preset but the seed."""
     settings = {
         "model.width": str(setup.width),
         "batch_size": str(setup.batch_size),
         "epochs": str(setup.epochs),
-        "seed": str(seed),
         "validation.per_epoch": "1",
         "validation.metric": "auc",
         "validation.patience": str(setup.patience),
         "checkpoints.per_epoch": "1",
     }
-    settings |= dict(setup.ours) | _sizes(preset, setup)
+    return settings | dict(setup.ours) | _sizes(preset, setup)
+
+
+def _recipe(preset: str, dataset: Dataset, setup: Setup, seed: int) -> Recipe:
+    settings = settings_of(preset, setup) | {"seed": str(seed)}
     return make_recipe(preset, dataset.schema.inputs(), settings=settings)
 
 
