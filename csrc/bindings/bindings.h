@@ -6,9 +6,11 @@
 
 void bind_embedding_bag(nanobind::module_& module);
 void bind_id_index(nanobind::module_& module);
+void bind_key_counts(nanobind::module_& module);
 void bind_row_bandwidth(nanobind::module_& module);
 void bind_quantize_rows(nanobind::module_& module);
 void bind_interact(nanobind::module_& module);
 void bind_fp32_layers(nanobind::module_& module);
 void bind_int8_layers(nanobind::module_& module);
+void bind_fields(nanobind::module_& module);
 void bind_values(nanobind::module_& module);

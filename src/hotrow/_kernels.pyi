@@ -104,6 +104,48 @@ def id_index_lookup(
 ) -> None:
     """Write each key's position, or -1."""
 
+class KeyCounts:
+    """How often each key occurs; see ``hotrow.kernels.key_counts``."""
+
+    def __init__(self) -> None:
+        """Count nothing yet."""
+
+    def __len__(self) -> int:
+        """Return how many different keys were counted."""
+
+    def add(self, keys: NDArray[np.uint64]) -> None:
+        """Count keys (n,)."""
+
+    def add_narrow(self, keys: NDArray[np.uint32]) -> None:
+        """Count keys (n,)."""
+
+    def add_counted(self, keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
+        """Count each of the keys (n,) so many times, at least once."""
+
+    def write(self, keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
+        """Fill keys (E,) and counts (E,), in no order."""
+
+def find_separators(text: NDArray[np.uint8], places: NDArray[np.int64]) -> int:
+    """Write the places of TABs and newlines; return how many there are."""
+
+def read_hex_fields(
+    text: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    values: NDArray[np.uint64],
+    wrong: NDArray[np.int64],
+) -> None:
+    """Fill values (F, R) and wrong (R,) from the fields at starts and ends (R, F)."""
+
+def read_integer_fields(
+    text: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    values: NDArray[np.float64],
+    wrong: NDArray[np.int64],
+) -> None:
+    """Fill values (R, F) and wrong (R,) from the fields at starts and ends (R, F)."""
+
 def read_integers(values: Sequence[object], out: NDArray[np.float64]) -> int:
     """Read whole numbers and None; return the position of the first other value, or -1."""
 

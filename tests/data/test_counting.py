@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotrow.data import counting
 from hotrow.data.counting import count_keys
+from hotrow.kernels.key_counts import KeyCounter
 
 KEYS = st.one_of(st.integers(0, 40), st.integers(0, 2**32 - 1), st.sampled_from([0, 2**32 - 1]))
 
@@ -35,17 +38,14 @@ def test_counts_equal_a_plain_counter(
 
 @pytest.mark.parametrize("max_distinct", [50, 500, 5000])
 def test_few_keys_are_held_at_once(max_distinct: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hotrow.data import counting
-
     held = []
-    merge = counting._merge
 
-    def watched(*arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        keys, counts = merge(*arguments)
-        held.append(len(keys))
-        return keys, counts
+    class Watched(KeyCounter):
+        def add(self, keys: Any, counts: Any = None) -> None:
+            super().add(keys, counts)
+            held.append(len(self))
 
-    monkeypatch.setattr(counting, "_merge", watched)
+    monkeypatch.setattr(counting, "KeyCounter", Watched)
     keys = np.random.default_rng(0).integers(0, 2**32, 2000).astype(np.uint32)
     found = count_keys(lambda: np.array_split(keys, 100), min_count=1, max_distinct=max_distinct)
     assert max(held) <= max_distinct + 20

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotrow.data._lines import LEFT_PAD, RIGHT_PAD
+from hotrow.kernels.fields import find_separators
 
-_TAB, _NEWLINE, _RETURN = 9, 10, 13
+_NEWLINE, _RETURN = 10, 13
 Positions = NDArray[np.int64]
 
 
@@ -47,8 +48,7 @@ def find_fields(padded: NDArray[np.uint8], columns: int, max_line_bytes: int) ->
         columns: C, how many fields a line must have.
         max_line_bytes: lines of so many bytes or more are odd ones whatever their columns.
     """
-    # TAB and newline are neighbours in ASCII, so one comparison finds both; the padding holds neither.
-    separators = np.flatnonzero((padded - np.uint8(_TAB)) < 2)
+    separators = find_separators(padded)
     starts = np.empty_like(separators)
     starts[:1] = len(LEFT_PAD)
     np.add(separators[:-1], 1, out=starts[1:])
@@ -102,11 +102,5 @@ def _find_irregular(
     )
 
 
-def eight_bytes_at(padded: bytes) -> NDArray[np.uint64]:
-    """View a padded block as the little-endian 64-bit word that begins at each byte of it."""
-    words: NDArray[np.uint64] = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
-    return words
-
-
-assert len(LEFT_PAD) >= 24  # eight_bytes_at(end - 24) of the first field
+assert len(LEFT_PAD) >= 24  # the three words before the end of the first field are read
 assert len(RIGHT_PAD) >= 7

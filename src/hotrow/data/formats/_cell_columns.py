@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data._digits import MAX_DECIMAL_DIGITS
 from hotrow.data._fields import FieldTable
 from hotrow.data._lines import RIGHT_PAD
 from hotrow.data._slices import flat_indices
@@ -23,6 +22,7 @@ from hotrow.data.formats.options import TimeKind
 from hotrow.data.keys import integer_keys
 from hotrow.data.raw import MISSING_KEY, RawList
 from hotrow.data.schema import KeyType, TableLayout
+from hotrow.kernels.fields.digits import MAX_DECIMAL_DIGITS
 
 _MOST_DIGITS = 20  # of a whole number of 64 bits, its sign included
 Places = NDArray[np.int64]

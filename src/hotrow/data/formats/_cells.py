@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data._digits import DIGIT_VALUES, MAX_DECIMAL_DIGITS, read_int64
-from hotrow.data._fields import eight_bytes_at
 from hotrow.data.keys import bytes_keys
 from hotrow.data.raw import MISSING_KEY
+from hotrow.kernels.fields.digits import DIGIT_VALUES, MAX_DECIMAL_DIGITS, eight_bytes_at, read_int64
 
 CellKind = Literal["integer", "number", "text", "string", "skip"]
 """How a cell is read: a whole number of at most 18 digits, a decimal number, text that is hashed to a key,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data._digits import MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS
 from hotrow.data.columnar import column_of, unknown_columns
 from hotrow.errors import DataError
+from hotrow.kernels.fields.digits import MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS
 from hotrow.kernels.values import read_hex, read_integers
 
 Rows = Sequence[Mapping[str, Any]]

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data import _digits
-from hotrow.data._fields import FieldTable, eight_bytes_at, find_fields
+from hotrow.data._fields import FieldTable, find_fields
 from hotrow.data._lines import BLOCK_BYTES, LEFT_PAD, MAX_LINE_BYTES, RIGHT_PAD, LineBlock, line_blocks
 from hotrow.data.formats._mappings import check_columns, hex_from_rows, integers_from_rows
 from hotrow.data.formats.base import Chunk, ParsedBlock, RawFormat
 from hotrow.data.raw import RawBlock
 from hotrow.data.rejections import Reason, Rejections
 from hotrow.data.schema import RESERVED_IDS, CategoricalFeature, DenseFeature, Schema
+from hotrow.kernels.fields import read_hex, read_integers
+from hotrow.kernels.fields.digits import MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS
 
 NUM_DENSE = 13
 NUM_CATEGORICAL = 26
@@ -29,11 +30,9 @@ LABELLED_COLUMNS = 1 + NUM_DENSE + NUM_CATEGORICAL
 DENSE_NAMES = tuple(f"I{number}" for number in range(1, NUM_DENSE + 1))
 CATEGORICAL_NAMES = tuple(f"C{number}" for number in range(1, NUM_CATEGORICAL + 1))
 
-_INTEGER = f"an integer of at most {_digits.MAX_DECIMAL_DIGITS} digits or nothing"
-_HEX = f"1 to {_digits.MAX_HEX_DIGITS} hexadecimal digits or nothing"
+_INTEGER = f"an integer of at most {MAX_DECIMAL_DIGITS} digits or nothing"
+_HEX = f"1 to {MAX_HEX_DIGITS} hexadecimal digits or nothing"
 _KNOWN = frozenset((*DENSE_NAMES, *CATEGORICAL_NAMES))
-_MINUS = ord("-")
-_ROWS_AT_ONCE = 4096  # few enough for a core's cache, many enough to seldom wait for the GIL
 _SNIFFED_BYTES = 1 << 18
 
 
@@ -72,16 +71,7 @@ class Criteo(RawFormat):
         text = np.frombuffer(block.padded, dtype=np.uint8)
         max_line_bytes = 0 if block.cut else MAX_LINE_BYTES
         table = find_fields(text, columns, max_line_bytes)
-        words = eight_bytes_at(block.padded.translate(_digits.DIGIT_VALUES))
-        count = len(table.lines)
-        labels = np.empty(count, dtype=np.float32)
-        dense = np.empty((count, NUM_DENSE))
-        keys = np.empty((NUM_CATEGORICAL, count), dtype=np.uint64)
-        faults = np.empty(count, dtype=np.int64)
-        for row in range(0, count, _ROWS_AT_ONCE):
-            rows = slice(row, row + _ROWS_AT_ONCE)
-            parsed = _parse_rows(text, words, table.starts[rows], table.ends[rows])
-            labels[rows], dense[rows], keys[:, rows], faults[rows] = parsed
+        labels, dense, keys, faults = _read_rows(text, table)
         good = faults < 0
         if not good.all():
             labels, dense, keys = labels[good], dense[good], np.ascontiguousarray(keys[:, good])
@@ -97,42 +87,27 @@ class Criteo(RawFormat):
         return RawBlock(integers_from_rows(rows, DENSE_NAMES), hex_from_rows(rows, CATEGORICAL_NAMES), None)
 
 
-def _parse_rows(
-    text: NDArray[np.uint8], words: NDArray[np.uint64], starts: NDArray[np.int64], ends: NDArray[np.int64]
+def _read_rows(
+    text: NDArray[np.uint8], table: FieldTable
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Parse rows with the right number of columns.
+    """Read rows with the right number of columns.
 
     Returns:
         Labels (B,), dense (B, N), keys (F, B) and faults (B,): the first malformed column or -1.
     """
-    lengths = ends - starts
-    categorical = slice(starts.shape[1] - NUM_CATEGORICAL, None)
-    numbers = slice(categorical.start - NUM_DENSE, categorical.start)
-    # Contiguous copies: each is gone over many times, and rows of 13 or 26 are too short for NumPy.
-    dense, is_wrong_number = _digits.read_integers(
-        words,
-        ends[:, numbers].copy(),
-        lengths[:, numbers].copy(),
-        text[starts[:, numbers]] == _MINUS,
-    )
-    keys, is_wrong_key = _digits.read_hex(words, ends[:, categorical].copy(), lengths[:, categorical].copy())
+    starts, ends = table.starts, table.ends
+    categorical = starts.shape[1] - NUM_CATEGORICAL
+    first = categorical - NUM_DENSE
+    dense, wrong_number = read_integers(text, starts[:, first:categorical], ends[:, first:categorical])
+    keys, wrong_key = read_hex(text, starts[:, categorical:], ends[:, categorical:])
+    faults = np.where(wrong_key < 0, -1, wrong_key + categorical)
+    faults = np.where(wrong_number < 0, faults, wrong_number + first)
     labels = np.zeros(len(starts), dtype=np.float32)
-    wrong = [is_wrong_number, is_wrong_key]
-    if numbers.start:
+    if first:
         digit = text[starts[:, 0]] - np.uint8(ord("0"))
         labels[:] = digit
-        wrong.insert(0, ((digit > 1) | (lengths[:, 0] != 1))[:, None])
-    return labels, dense, keys.T, _first_wrong(wrong)
-
-
-def _first_wrong(wrong: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
-    """Return each row's first malformed column, or -1."""
-    faults = np.full(len(wrong[0]), -1, dtype=np.int64)
-    if any(part.any() for part in wrong):
-        columns = np.concatenate(wrong, axis=1)
-        faulty = columns.any(axis=1)
-        faults[faulty] = columns[faulty].argmax(axis=1)
-    return faults
+        faults[(digit > 1) | (ends[:, 0] - starts[:, 0] != 1)] = 0
+    return labels, dense, keys, faults
 
 
 def _kinds(columns: int) -> tuple[Reason, ...]:

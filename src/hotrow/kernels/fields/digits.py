@@ -11,8 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.data.raw import MISSING_KEY
-
 Words = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
@@ -21,6 +19,7 @@ MAX_DECIMAL_DIGITS = 18
 
 MAX_HEX_DIGITS = 8
 
+MISSING_KEY = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _TOP_BITS = np.uint64(0x8080_8080_8080_8080)
 _OVER_NINE = np.uint64(0x7676_7676_7676_7676)  # a byte of 10..15 plus 0x76 has its top bit set
@@ -36,6 +35,12 @@ def _digit_values() -> bytes:
 
 DIGIT_VALUES = _digit_values()
 """Translation table for ``bytes.translate``: digits, hexadecimal ones included, to their values."""
+
+
+def eight_bytes_at(padded: bytes) -> Words:
+    """View a padded block as the little-endian 64-bit word that begins at each byte of it."""
+    words: Words = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
+    return words
 
 
 def read_hex(words: Words, ends: Positions, lengths: Positions) -> tuple[Words, NDArray[np.bool_]]:

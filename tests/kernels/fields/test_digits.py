@@ -5,10 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hotrow.data._digits import DIGIT_VALUES, read_hex, read_integers
-from hotrow.data._fields import eight_bytes_at
 from hotrow.data._lines import LEFT_PAD, RIGHT_PAD
-from hotrow.data.raw import MISSING_KEY
+from hotrow.kernels.fields.digits import DIGIT_VALUES, MISSING_KEY, eight_bytes_at, read_hex, read_integers
 
 CELLS = st.lists(
     st.one_of(
